@@ -1,0 +1,53 @@
+/* access.h: from a token to a grant, through the four gates.
+ *
+ * Gathers the facts (token, instance, deploy, release, generation, add-on) and lets
+ * rules/gates decide, so that the agent and the VFS share one definition. Holds a
+ * read connection of its own. One thread at a time: each thread, or each lock, has
+ * its own. */
+#ifndef VIA_CONTROL_ACCESS_H
+#define VIA_CONTROL_ACCESS_H
+
+#include "base/epoch.h"
+#include "identity/keys.h"
+#include "via/model.h"
+
+#include <stddef.h>
+
+struct via_access;
+
+/* Open. `epoch` is borrowed for the life of *out. The caller frees *out. */
+VIA_MUST_USE enum via_status via_access_new(const struct via_root *root,
+                                            const struct via_epoch *epoch,
+                                            struct via_access **out, struct via_error *e);
+void via_access_free(struct via_access *a);
+
+/* Verify a token (gate 1). Fills *claims as via_jwt_verify does. */
+VIA_MUST_USE enum via_status via_access_identify(struct via_access *a, const char *token, size_t n,
+                                                 struct via_claims *claims, struct via_error *e);
+
+/* Gates 2 to 4 for `claims` on `binding`, at the epoch of now. With a generation token
+ * `binding` may be "" (the token's own is taken) and else must be the token's. `generation` 0
+ * takes the token's own or the newest active one. Read or write is decided later, by
+ * via_grant_allows(), for one grant serves both.
+ *
+ * VIA_OK fills *out; out->epoch is 0 when it is good for this operation only. */
+VIA_MUST_USE enum via_status via_access_check(struct via_access *a, const struct via_claims *claims,
+                                              const char *binding, int64_t generation,
+                                              struct via_grant *out, struct via_error *e);
+
+/* A setting's value now (via_settings), as integer or text (copied, "" when empty). */
+int64_t via_access_setting_int(struct via_access *a, const char *name);
+void via_access_setting_text(struct via_access *a, const char *name, char *out, size_t size);
+
+/* Is `grant` still good without asking again? */
+static inline bool
+via_grant_is_fresh(const struct via_grant *g, const struct via_epoch *ep, int64_t now_ms)
+{
+    return via_epoch_is(ep, g->epoch) && now_ms < g->expires_ms;
+}
+
+/* The rest of gate 4: may this grant read, or write? VIA_READ_ONLY_BINDING, VIA_ADDON_BLOCKED. */
+VIA_MUST_USE enum via_status via_grant_allows(const struct via_grant *g,
+                                              enum via_operation_kind kind, struct via_error *e);
+
+#endif

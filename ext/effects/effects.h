@@ -1,0 +1,24 @@
+/* effects.h: carrying out what was committed as an intent.
+ *
+ * An operation is a row of the control database, written in the transaction that asked
+ * for it. Its owner holds a byte lock (VIA_LOCK_OPERATION + rowid) until it is settled;
+ * an operation that is unsettled and whose byte is free belonged to a dead process and
+ * is resumed or undone by whoever finds it. */
+#ifndef VIA_EFFECTS_EFFECTS_H
+#define VIA_EFFECTS_EFFECTS_H
+
+#include "base/root.h"
+#include "via/model.h"
+
+struct via_store;
+
+/* Carry out the intents of the transaction just committed on `store`, in order. The first that fails
+ * is the answer; it and those after it are recorded failed. */
+VIA_MUST_USE enum via_status via_effects_carry_out(struct via_store *store, struct via_error *e);
+
+/* Resume or undo every operation whose owner is dead, and remove storage whose retention is over.
+ * *settled counts what was mended. For the agent's start and its tick. */
+VIA_MUST_USE enum via_status via_effects_recover(const struct via_root *root, int *settled,
+                                                 struct via_error *e);
+
+#endif

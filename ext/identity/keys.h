@@ -1,0 +1,41 @@
+/* keys.h: the host's keys: made on first use, one file each, separate by use.
+ *
+ * keys/<kid>.jwk is an RFC 8037 OKP key with the member "via_use". The newest key of
+ * a use signs; every key of that use verifies. Secret halves live in guarded memory
+ * and are wiped. A keyring is not shared between threads. */
+#ifndef VIA_IDENTITY_KEYS_H
+#define VIA_IDENTITY_KEYS_H
+
+#include "base/root.h"
+
+#include <stddef.h>
+
+enum via_key_use { VIA_KEY_WORKLOAD, VIA_KEY_GENERATION, VIA_KEY_MANIFEST, VIA_KEY_AUDIT };
+
+struct via_keyring;
+
+/* Open the keys of `root`. Reads nothing yet. The caller frees *out. */
+VIA_MUST_USE enum via_status via_keyring_new(const struct via_root *root, struct via_keyring **out,
+                                             struct via_error *e);
+void via_keyring_free(struct via_keyring *k);
+
+/* Can this process read the private keys? (The operator's proof.) */
+bool via_keyring_is_operator(struct via_keyring *k);
+
+/* Sign with the newest key of `use`, making one when there is none (under VIA_LOCK_KEYS).
+ * `kid` receives its name. VIA_KEY_UNAVAILABLE, VIA_DISK_FULL. */
+VIA_MUST_USE enum via_status via_keyring_sign(struct via_keyring *k, enum via_key_use use,
+                                              const void *bytes, size_t n, uint8_t signature[64],
+                                              char kid[VIA_ID_SIZE], struct via_error *e);
+
+/* The kid that via_keyring_sign would use now, making the key when there is none. */
+VIA_MUST_USE enum via_status via_keyring_current(struct via_keyring *k, enum via_key_use use,
+                                                 char kid[VIA_ID_SIZE], struct via_error *e);
+
+/* Does `signature` of `bytes` hold under the key `kid` of exactly this use? Unknown or
+ * malformed kids are false; a kid not seen yet is looked for in the folder, at most
+ * once a second. */
+VIA_MUST_USE bool via_keyring_verify(struct via_keyring *k, enum via_key_use use, const char *kid,
+                                     const void *bytes, size_t n, const uint8_t signature[64]);
+
+#endif
