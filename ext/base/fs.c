@@ -1,0 +1,438 @@
+/* fs.c: files as Via makes them: whole, owned, synced.
+ *
+ * Works on descriptors where it can, so that a path changed meanwhile by another user
+ * leads nowhere else. Sentences name a file by its last part only. */
+#include "base/fs.h"
+
+#include "base/error.h"
+#include "base/id.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FS_DEPTH_MAX 32 /* of a tree to remove: add-on storage has three levels */
+
+static const char *
+base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static enum via_status
+fs_fail(struct via_error *e, int err, const char *verb, const char *path)
+{
+    return via_error_set_errno(e, err == EIO ? VIA_IO_ERROR : VIA_STATE_UNAVAILABLE, err,
+                               "%.200s cannot be %s", base_name(path), verb);
+}
+
+static int
+open_retry(int folder, const char *path, int flags, mode_t mode)
+{
+    int fd;
+
+    do
+        fd = openat(folder, path, flags | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static int
+fsync_retry(int fd)
+{
+    int rc;
+
+    do
+        rc = fsync(fd);
+    while (rc < 0 && errno == EINTR);
+    return rc;
+}
+
+/* Open the folder that holds `path`. */
+static int
+open_parent(const char *path)
+{
+    char folder[VIA_PATH_SIZE];
+    size_t n = (size_t)(base_name(path) - path);
+
+    if (n >= sizeof folder) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    memcpy(folder, n ? path : ".", n ? n : 1);
+    folder[n ? n : 1] = '\0';
+    return open_retry(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0);
+}
+
+static int
+sync_parent(const char *path)
+{
+    int fd = open_parent(path), rc, err;
+
+    if (fd < 0)
+        return -1;
+    rc = fsync_retry(fd);
+    err = errno;
+    close(fd);
+    errno = err;
+    return rc;
+}
+
+/* Hand a new file to the owner of the root. */
+static int
+own_fd(int fd, const struct via_root *owner)
+{
+    if (!owner || geteuid() != 0)
+        return 0;
+    return fchown(fd, owner->uid, owner->gid);
+}
+
+/* Bring a directory to its mode, and one that root left behind half-made to its owner. */
+static int
+settle_folder(int fd, mode_t mode, const struct via_root *owner)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -1;
+    if (geteuid() == 0 && st.st_uid == 0 && own_fd(fd, owner) < 0)
+        return -1;
+    if ((st.st_mode & 07777) == mode || (geteuid() != 0 && geteuid() != st.st_uid))
+        return 0;
+    return fchmod(fd, mode);
+}
+
+enum via_status
+via_fs_mkdir(const char *path, mode_t mode, const struct via_root *owner, struct via_error *e)
+{
+    bool made = mkdir(path, mode & 0700) == 0;
+    int err = 0, fd;
+
+    if (!made && errno != EEXIST)
+        return fs_fail(e, errno, "made", path);
+    fd = open_retry(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return fs_fail(e, errno, "opened", path);
+    if (settle_folder(fd, mode, owner) < 0)
+        err = errno;
+    close(fd);
+    if (err == 0 && made && sync_parent(path) < 0)
+        err = errno;
+    return err ? fs_fail(e, err, "made", path) : VIA_OK;
+}
+
+enum via_status
+via_fs_touch(const char *path, mode_t mode, const struct via_root *owner, struct via_error *e)
+{
+    int fd = open_retry(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0600);
+    struct stat st;
+    int err = 0;
+
+    if (fd >= 0) {
+        if (own_fd(fd, owner) < 0 || fchmod(fd, mode) < 0)
+            err = errno;
+        close(fd);
+        return err ? fs_fail(e, err, "made", path) : VIA_OK;
+    }
+    if (errno != EEXIST)
+        return fs_fail(e, errno, "made", path);
+    if (lstat(path, &st) < 0)
+        return fs_fail(e, errno, "opened", path);
+    if (!S_ISREG(st.st_mode))
+        return via_error_set(e, VIA_STATE_UNAVAILABLE, "%.200s is not a regular file",
+                             base_name(path));
+    /* Root made it and died before handing it over: finish that. */
+    if (geteuid() == 0 && owner && st.st_uid == 0 && owner->uid != 0 &&
+        lchown(path, owner->uid, owner->gid) < 0)
+        return fs_fail(e, errno, "opened", path);
+    return VIA_OK;
+}
+
+static int
+write_all(int fd, const void *bytes, size_t n)
+{
+    const char *at = bytes;
+
+    while (n > 0) {
+        ssize_t put = write(fd, at, n);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -1;
+        at += put;
+        n -= (size_t)put;
+    }
+    return 0;
+}
+
+/* Name a temporary beside `path`: .<name>.<chance>.tmp. False when it does not fit. */
+static bool
+temporary_name(const char *path, char out[VIA_PATH_SIZE])
+{
+    const char *name = base_name(path);
+    uint64_t chance;
+    int n;
+
+    via_random_fill(&chance, sizeof chance);
+    n = snprintf(out, VIA_PATH_SIZE, "%.*s.%s.%016llx.tmp", (int)(name - path), path, name,
+                 (unsigned long long)chance);
+    return n > 0 && n < VIA_PATH_SIZE;
+}
+
+/* Write and sync a temporary beside `path`; on failure it is gone again. */
+static int
+write_temporary(const char *temporary, const void *bytes, size_t n, mode_t mode,
+                const struct via_root *owner)
+{
+    int fd = open_retry(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    int err = 0;
+
+    if (fd < 0)
+        return -1;
+    if (own_fd(fd, owner) < 0 || fchmod(fd, mode) < 0 || write_all(fd, bytes, n) < 0 ||
+        fsync_retry(fd) < 0)
+        err = errno;
+    if (close(fd) < 0 && !err && errno != EINTR)
+        err = errno;
+    if (err) {
+        unlink(temporary);
+        errno = err;
+        return -1;
+    }
+    return 0;
+}
+
+/* Move without replacing; file systems that lack the flag can still link. */
+static int
+rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    if (link(from, to) < 0)
+        return -1;
+    return unlink(from);
+}
+
+static enum via_status
+write_file(const char *path, const void *bytes, size_t n, mode_t mode, const struct via_root *owner,
+           bool replace, struct via_error *e)
+{
+    char temporary[VIA_PATH_SIZE];
+    int err;
+
+    if (!temporary_name(path, temporary))
+        return fs_fail(e, ENAMETOOLONG, "written", path);
+    if (write_temporary(temporary, bytes, n, mode, owner) < 0)
+        return fs_fail(e, errno, "written", path);
+    if ((replace ? rename(temporary, path) : rename_new(temporary, path)) < 0) {
+        err = errno;
+        unlink(temporary);
+        if (err == EEXIST)
+            return via_error_set(e, VIA_STATE_INVALID, "%.200s exists already", base_name(path));
+        return fs_fail(e, err, "written", path);
+    }
+    if (sync_parent(path) < 0)
+        return fs_fail(e, errno, "synced", path);
+    return VIA_OK;
+}
+
+enum via_status
+via_fs_write(const char *path, const void *bytes, size_t n, mode_t mode,
+             const struct via_root *owner, struct via_error *e)
+{
+    return write_file(path, bytes, n, mode, owner, true, e);
+}
+
+enum via_status
+via_fs_write_new(const char *path, const void *bytes, size_t n, mode_t mode,
+                 const struct via_root *owner, struct via_error *e)
+{
+    return write_file(path, bytes, n, mode, owner, false, e);
+}
+
+/* Read up to `max` bytes of `fd`; *n is larger than `max` when there are more. */
+static int
+read_all(int fd, size_t max, char **out, size_t *n)
+{
+    size_t cap = 4096, len = 0;
+    char *data = malloc(cap);
+
+    while (data) {
+        ssize_t got;
+
+        if (len + 1 >= cap) {
+            char *more = realloc(data, cap * 2);
+
+            if (!more)
+                break;
+            data = more;
+            cap *= 2;
+        }
+        got = read(fd, data + len, cap - len - 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            free(data);
+            return -1;
+        }
+        len += (size_t)got;
+        if (got == 0 || len > max) {
+            data[len] = '\0';
+            *out = data;
+            *n = len;
+            return 0;
+        }
+    }
+    free(data);
+    errno = ENOMEM;
+    return -1;
+}
+
+enum via_status
+via_fs_read(const char *path, size_t max, char **out, size_t *n, struct via_error *e)
+{
+    /* O_NONBLOCK: a FIFO put in its place must not hang us before fstat says what it is. */
+    int fd = open_retry(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+    enum via_status status = VIA_OK;
+    struct stat st;
+
+    *out = NULL;
+    *n = 0;
+    if (fd < 0)
+        return via_error_set_errno(e, VIA_STATE_UNAVAILABLE, errno, "%.200s cannot be read",
+                                   base_name(path));
+    if (fstat(fd, &st) < 0)
+        status = fs_fail(e, errno, "read", path);
+    else if (!S_ISREG(st.st_mode))
+        status = via_error_set(e, VIA_STATE_UNAVAILABLE, "%.200s is not a regular file",
+                               base_name(path));
+    else if (read_all(fd, max, out, n) < 0)
+        status = via_error_set_errno(e, VIA_STATE_UNAVAILABLE, errno, "%.200s cannot be read",
+                                     base_name(path));
+    close(fd);
+    if (status == VIA_OK && *n > max) {
+        explicit_bzero(*out, *n);
+        free(*out);
+        *out = NULL;
+        *n = 0;
+        status = via_error_set(e, VIA_STATE_UNAVAILABLE, "%.200s is longer than %zu bytes",
+                               base_name(path), max);
+    }
+    return status;
+}
+
+enum via_status
+via_fs_publish(const char *from, const char *to, struct via_error *e)
+{
+    enum via_status status = via_fs_sync(from, e);
+
+    if (status != VIA_OK)
+        return status;
+    if (rename(from, to) < 0)
+        return fs_fail(e, errno, "renamed", from);
+    if (sync_parent(to) < 0)
+        return fs_fail(e, errno, "synced", to);
+    return VIA_OK;
+}
+
+enum via_status
+via_fs_sync(const char *path, struct via_error *e)
+{
+    int fd = open_retry(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    int err = 0;
+
+    if (fd < 0)
+        return fs_fail(e, errno, "synced", path);
+    if (fsync_retry(fd) < 0)
+        err = errno;
+    close(fd);
+    return err ? fs_fail(e, err, "synced", path) : VIA_OK;
+}
+
+enum via_status
+via_fs_remove(const char *path, struct via_error *e)
+{
+    if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
+        return fs_fail(e, errno, "removed", path);
+    return VIA_OK;
+}
+
+/* Empty the directory `fd`, which is closed. Returns -1 with errno. */
+static int
+empty_folder(int fd, int depth)
+{
+    DIR *dir = fdopendir(fd);
+    struct dirent *entry;
+    int err = 0;
+
+    if (!dir) {
+        err = errno;
+        close(fd);
+        errno = err;
+        return -1;
+    }
+    while (!err && (errno = 0, entry = readdir(dir)) != NULL) {
+        const char *name = entry->d_name;
+        int child;
+
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            continue;
+        if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
+            continue;
+        if (errno != EISDIR && errno != EPERM) {
+            err = errno;
+            break;
+        }
+        child = open_retry(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+        if (child < 0 || depth >= FS_DEPTH_MAX) {
+            err = child < 0 ? errno : ELOOP;
+            if (child >= 0)
+                close(child);
+        } else if (empty_folder(child, depth + 1) < 0 || unlinkat(fd, name, AT_REMOVEDIR) < 0) {
+            err = errno;
+        }
+    }
+    if (!entry && !err)
+        err = errno;
+    closedir(dir);
+    errno = err;
+    return err ? -1 : 0;
+}
+
+enum via_status
+via_fs_remove_tree(const char *path, struct via_error *e)
+{
+    int fd = open_retry(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+    if (fd < 0 && errno == ENOENT)
+        return VIA_OK;
+    if (fd < 0 || empty_folder(fd, 0) < 0)
+        return fs_fail(e, errno, "removed", path);
+    if (rmdir(path) < 0 && errno != ENOENT)
+        return fs_fail(e, errno, "removed", path);
+    if (sync_parent(path) < 0)
+        return fs_fail(e, errno, "synced", path);
+    return VIA_OK;
+}
+
+enum via_status
+via_fs_own(const char *path, const struct via_root *owner, struct via_error *e)
+{
+    if (!owner || geteuid() != 0)
+        return VIA_OK;
+    if (lchown(path, owner->uid, owner->gid) < 0)
+        return fs_fail(e, errno, "handed to its owner", path);
+    return VIA_OK;
+}

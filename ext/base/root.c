@@ -1,0 +1,226 @@
+/* root.c: where everything is, made with the right owner and mode.
+ *
+ * Owns the process-wide override of the path. Everything in the root belongs to
+ * whoever owns the root; only that user and root work in it. */
+#include "base/root.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ROOT_ADVICE "set VIA_STATE_DIR to a folder of yours or use sudo"
+
+static char root_override[VIA_PATH_SIZE];
+
+static const struct root_folder {
+    const char *name;
+    mode_t mode;
+} root_folders[] = {
+    {"keys", 0700}, {"addons", 0700}, {"addons/sqlite", 0700}, {"backups", 0700}, {"run", 0711},
+};
+
+void
+via_root_set_path(const char *path)
+{
+    snprintf(root_override, sizeof root_override, "%s", path ? path : "");
+}
+
+bool
+via_root_path(char *out, size_t size)
+{
+    const char *path = root_override[0] ? root_override : getenv("VIA_STATE_DIR");
+    char cwd[PATH_MAX] = "";
+    size_t n;
+    int k;
+
+    if (!path)
+        path = "/var/lib/via";
+    if (path[0] == '\0')
+        return false;
+    if (path[0] != '/' && !getcwd(cwd, sizeof cwd))
+        return false;
+    k = snprintf(out, size, "%s%s%s", cwd, cwd[0] ? "/" : "", path);
+    if (k < 0 || (size_t)k >= size)
+        return false;
+    for (n = (size_t)k; n > 1 && out[n - 1] == '/'; n--)
+        out[n - 1] = '\0';
+    return true;
+}
+
+void
+via_root_join(const struct via_root *root, const char *relative, char out[VIA_PATH_SIZE])
+{
+    snprintf(out, VIA_PATH_SIZE, "%s/%s", root->path, relative);
+}
+
+static enum via_status
+root_fail(const struct via_root *root, int err, struct via_error *e)
+{
+    if (err == ENOSPC || err == EDQUOT)
+        return via_error_set_errno(e, VIA_DISK_FULL, err, "the state root %s cannot be made",
+                                   root->path);
+    return via_error_set(e, VIA_STATE_UNAVAILABLE,
+                         "the state root %.300s cannot be opened (%s); " ROOT_ADVICE, root->path,
+                         strerror(err));
+}
+
+/* As above, for a step of fs.c that said `why`. */
+static enum via_status
+root_refuse(const struct via_root *root, enum via_status status, const struct via_error *why,
+            struct via_error *e)
+{
+    if (status == VIA_DISK_FULL)
+        return via_error_set(e, status, "%s", why->message);
+    return via_error_set(e, VIA_STATE_UNAVAILABLE,
+                         "the state root %.250s cannot be made (%.120s); " ROOT_ADVICE, root->path,
+                         why->message);
+}
+
+/* Fill `root` from the folder that is there. */
+static enum via_status
+root_look(struct via_root *root, struct via_error *e)
+{
+    uid_t me = geteuid();
+    struct stat st;
+
+    if (stat(root->path, &st) < 0)
+        return root_fail(root, errno, e);
+    if (!S_ISDIR(st.st_mode))
+        return root_fail(root, ENOTDIR, e);
+    root->uid = st.st_uid;
+    root->gid = st.st_gid;
+    if (me != 0 && me != st.st_uid)
+        return via_error_set(e, VIA_STATE_UNAVAILABLE,
+                             "the state root %.300s belongs to user %lu, and this process runs as "
+                             "user %lu; " ROOT_ADVICE,
+                             root->path, (unsigned long)st.st_uid, (unsigned long)me);
+    return VIA_OK;
+}
+
+static enum via_status
+root_start(struct via_root *root, struct via_error *e)
+{
+    *root = (struct via_root){0};
+    if (via_root_path(root->path, sizeof root->path))
+        return VIA_OK;
+    return via_error_set(e, VIA_STATE_UNAVAILABLE,
+                         "the path of the state root is empty or too long; " ROOT_ADVICE);
+}
+
+/* Make the folders above the root as mkdir -p does; somebody else's are left as they are. */
+static enum via_status
+root_make_parents(const struct via_root *root, struct via_error *e)
+{
+    char path[sizeof root->path];
+    struct stat st;
+
+    memcpy(path, root->path, sizeof path);
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        enum via_status status = VIA_OK;
+        struct via_error why = {0};
+
+        *slash = '\0';
+        if (stat(path, &st) < 0) {
+            if (errno != ENOENT)
+                return root_fail(root, errno, e);
+            status = via_fs_mkdir(path, 0755, NULL, &why);
+        }
+        *slash = '/';
+        if (status != VIA_OK)
+            return root_refuse(root, status, &why, e);
+    }
+    return VIA_OK;
+}
+
+/* Is there nothing in the folder `fd`? Closes it. */
+static bool
+folder_is_empty(int fd)
+{
+    DIR *dir = fdopendir(fd);
+    int entries = 0;
+
+    if (!dir) {
+        close(fd);
+        return false;
+    }
+    while (entries <= 2 && readdir(dir))
+        entries++;
+    closedir(dir);
+    return entries <= 2;
+}
+
+/* Bring a root that is there and empty to the mode that a new one has. One that holds something
+ * keeps its own: VIA_STATE_DIR=/tmp must not close /tmp. Nothing lost when it fails. */
+static void
+root_settle(const struct via_root *root)
+{
+    int fd = open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    struct stat st;
+
+    if (copy >= 0 && folder_is_empty(copy) && fstat(fd, &st) == 0 && (st.st_mode & 07777) != 0711)
+        (void)!fchmod(fd, 0711);
+    if (fd >= 0)
+        close(fd);
+}
+
+static enum via_status
+root_make(struct via_root *root, struct via_error *e)
+{
+    enum via_status status;
+    struct via_error why = {0};
+    struct stat st;
+
+    if (stat(root->path, &st) == 0) {
+        root_settle(root);
+        return VIA_OK;
+    }
+    if (errno != ENOENT)
+        return root_fail(root, errno, e);
+    /* A link that leads nowhere: making what it points at is not ours to decide. */
+    if (lstat(root->path, &st) == 0)
+        return root_fail(root, ENOENT, e);
+    status = root_make_parents(root, e);
+    if (status != VIA_OK)
+        return status;
+    status = via_fs_mkdir(root->path, 0711, NULL, &why);
+    return status == VIA_OK ? VIA_OK : root_refuse(root, status, &why, e);
+}
+
+enum via_status
+via_root_find(struct via_root *root, struct via_error *e)
+{
+    enum via_status status = root_start(root, e);
+
+    return status == VIA_OK ? root_look(root, e) : status;
+}
+
+enum via_status
+via_root_open(struct via_root *root, struct via_error *e)
+{
+    enum via_status status = root_start(root, e);
+
+    if (status == VIA_OK)
+        status = root_make(root, e);
+    if (status == VIA_OK)
+        status = root_look(root, e);
+    for (size_t i = 0; status == VIA_OK && i < sizeof root_folders / sizeof *root_folders; i++) {
+        char path[VIA_PATH_SIZE];
+        struct via_error why = {0};
+
+        via_root_join(root, root_folders[i].name, path);
+        status = via_fs_mkdir(path, root_folders[i].mode, root, &why);
+        if (status != VIA_OK)
+            status = root_refuse(root, status, &why, e);
+    }
+    return status;
+}
