@@ -1,6 +1,8 @@
 # Via: make | make run | make test | make bench | make install | make check | make help
 #
 # One list of objects a room; rooms are explained in README.md. V=1 shows the commands.
+# Nothing here asks the machine for anything before .ci/deps has run: run, test, bench and
+# check install what is missing first, and only then call make again for the build.
 
 BUILD   ?= build
 CC      ?= gcc
@@ -70,7 +72,7 @@ $(BUILD)/vary: $(BUILD)/via
 
 $(BUILD)/libvia.a: $(CLIENT_OBJ)
 	@echo "  AR    $@"
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar qcs $@ $^
 
 $(BUILD)/libvia.so: $(CLIENT_OBJ)
 	@echo "  LINK  $@"
@@ -85,6 +87,82 @@ $(BUILD)/core/%.o: %.c Makefile
 	@echo "  CC    $< (core)"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(WARN) $(CPP) $(HARDEN) $(SAN) -fPIE -DSQLITE_CORE -Iagent -c -o $@ $<
+
+# C tests and benchmarks take what they need out of one archive of everything.
+$(BUILD)/libtest.a: $(CORE_OBJ) $(AGENT_OBJ) $(CLI_OBJ) $(CLIENTS:%=$(BUILD)/so/%.o)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && ar qcsT $@ $^
+
+$(BUILD)/tests/%: tests/%.c $(BUILD)/libtest.a Makefile
+	@echo "  TEST  $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) $(CPP) $(SAN) -DSQLITE_CORE -Iagent -Itests -MF $@.d -o $@ $< \
+	    $(BUILD)/libtest.a -lcurl $(LIBS_AGENT)
+
+# -- what a person types ---------------------------------------------------------
+PORT       ?= 8080
+AGENT_PORT ?=
+STATE      ?= ./state
+TESTS      ?=
+
+.PHONY: run test bench check bigdb ci help
+run:
+	@.ci/deps build run
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(BUILD)' PORT='$(PORT)' AGENT_PORT='$(AGENT_PORT)' STATE='$(STATE)' tcl/demo.sh
+
+test:
+	@.ci/deps build run test
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(abspath $(BUILD))' tests/run $(TESTS)
+
+bench:
+	@.ci/deps build run bench
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(abspath $(BUILD))' tests/bench/run $(TESTS)
+
+check:
+	@.ci/deps build run test check
+	@BUILD='$(BUILD)' .ci/check
+
+ci:
+	@.ci/run
+
+# A database of believable shape: make bigdb FILE=big.sqlite MB=200
+FILE ?= $(BUILD)/big.sqlite
+MB   ?= 200
+bigdb:
+	@mkdir -p $(dir $(FILE))
+	@tests/bigdb $(FILE) $(MB)
+
+help:
+	@sed -n 's/^#: \{0,1\}//p' Makefile
+#: make              build/via.so, viad, via, vary, libvia, the Tcl package
+#: make run          the demonstration: http://127.0.0.1:8080/ (PORT= AGENT_PORT= STATE=)
+#: make test         the whole suite (TESTS='vfs cli/create' runs what matches)
+#: make bench        speed and memory, as ratios
+#: make check        format, lint, clang, include levels, sanitizers
+#: make bigdb        a database to import (FILE=build/big.sqlite MB=200)
+#: make install      into PREFIX=/usr/local (DESTDIR=); make uninstall takes it away
+#: make clean        removes the build folder
+#: Everywhere: V=1 shows commands, BUILD=dir builds elsewhere, SAN=-fsanitize=… instruments.
+
+.PHONY: install uninstall
+HEADERS := via.h
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/via $(DESTDIR)$(PREFIX)/include/via
+	install -m 755 $(BUILD)/via $(BUILD)/viad $(DESTDIR)$(PREFIX)/bin
+	ln -sf via $(DESTDIR)$(PREFIX)/bin/vary
+	install -m 755 $(BUILD)/via.so $(DESTDIR)$(PREFIX)/lib/via
+	install -m 644 $(BUILD)/libvia.a $(BUILD)/libvia.so $(DESTDIR)$(PREFIX)/lib
+	install -m 644 $(HEADERS:%=include/via/%) $(DESTDIR)$(PREFIX)/include/via
+	if [ -d $(BUILD)/tcl ]; then install -d $(DESTDIR)$(PREFIX)/lib/tcltk/via && \
+	    install -m 644 $(BUILD)/tcl/* $(DESTDIR)$(PREFIX)/lib/tcltk/via; fi
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,via viad vary)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/,libvia.a libvia.so)
+	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/,lib/via lib/tcltk/via include/via)
 
 -include $(EXT_OBJ:.o=.d) $(CORE_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(CLIENT_OBJ:.o=.d)
 
