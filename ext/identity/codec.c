@@ -1,0 +1,75 @@
+/* codec.c: base64, hex and digests by libsodium. */
+#include "identity/codec.h"
+
+#include <sodium.h>
+
+bool
+via_identity_init(void)
+{
+    return sodium_init() >= 0;
+}
+
+static void
+base64_put(struct via_buf *b, const void *bytes, size_t n, int variant)
+{
+    size_t size = sodium_base64_encoded_len(n, variant); /* closing NUL included */
+    char *out = via_buf_reserve(b, size);
+
+    if (!out)
+        return;
+    sodium_bin2base64(out, size, bytes, n, variant);
+    b->len += size - 1;
+}
+
+/* The library refuses foreign characters, wrong padding, non-zero trailing bits and, without an
+ * end pointer, anything left over. */
+static bool
+base64_decode(const char *text, size_t len, uint8_t *out, size_t size, size_t *n, int variant)
+{
+    return sodium_base642bin(out, size, text, len, NULL, n, NULL, variant) == 0;
+}
+
+void
+via_base64url_put(struct via_buf *b, const void *bytes, size_t n)
+{
+    base64_put(b, bytes, n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+bool
+via_base64url_decode(const char *text, size_t len, uint8_t *out, size_t size, size_t *n)
+{
+    return base64_decode(text, len, out, size, n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+void
+via_base64_put(struct via_buf *b, const void *bytes, size_t n)
+{
+    base64_put(b, bytes, n, sodium_base64_VARIANT_ORIGINAL);
+}
+
+bool
+via_base64_decode(const char *text, size_t len, uint8_t *out, size_t size, size_t *n)
+{
+    return base64_decode(text, len, out, size, n,
+                         len % 4 == 0 ? sodium_base64_VARIANT_ORIGINAL
+                                      : sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+}
+
+void
+via_digest_hex(const struct via_piece *pieces, size_t count, char out[65])
+{
+    crypto_generichash_state state;
+    uint8_t digest[32];
+
+    crypto_generichash_init(&state, NULL, 0, sizeof digest);
+    for (size_t i = 0; i < count; i++)
+        crypto_generichash_update(&state, pieces[i].bytes, pieces[i].n);
+    crypto_generichash_final(&state, digest, sizeof digest);
+    sodium_bin2hex(out, 65, digest, sizeof digest);
+}
+
+void
+via_digest_short(const void *bytes, size_t n, uint8_t out[16])
+{
+    crypto_generichash(out, 16, bytes, n, NULL, 0);
+}
