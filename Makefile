@@ -21,7 +21,7 @@ LIBS_AGENT = -lmicrohttpd -lsqlite3 $(LIBS_CORE) -lpthread -lm
 
 # -- rooms of the core, from the ground up --------------------------------------
 BASE     := status buf error clock id log root fs lock epoch json
-IDENTITY := codec keys jwt
+IDENTITY := codec keyfile keys jwt
 RULES    := names lifecycle gates readiness
 SQL      := sql
 CONTROL  := schema store
@@ -37,7 +37,7 @@ CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%)
 HTTP   := server
 PROXY  := pool
 API    := routes
-CLIENT := client
+CLIENT := failure config transport encode result client
 CLI    := main
 AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)
