@@ -25,9 +25,9 @@ IDENTITY := codec keyfile keys jwt
 RULES    := names lifecycle gates readiness
 SQL      := sql
 CONTROL  := schema store
-PROVIDER := provider sqlite/storage sqlite/import
+PROVIDER := provider sqlite/storage sqlite/source sqlite/import
 EFFECTS  := effects
-VFS      := vfs
+VFS      := policy grant file vfs
 TABLES   := engine
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \
         $(SQL:%=ext/sql/%) $(CONTROL:%=ext/control/%) $(PROVIDER:%=ext/provider/%) \
@@ -98,6 +98,25 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libtest.a Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(WARN) $(CPP) $(SAN) -DSQLITE_CORE -Iagent -Itests -MF $@.d -o $@ $< \
 	    $(BUILD)/libtest.a -lcurl $(LIBS_AGENT)
+
+# -- the Tcl package ---------------------------------------------------------------
+TCL_SCRIPTS := pkgIndex via scan local schema
+TCL_PACKAGE := $(TCL_SCRIPTS:%=$(BUILD)/tcl/%.tcl) $(BUILD)/tcl/libtclvia.so
+
+all: $(TCL_PACKAGE)
+
+$(BUILD)/tcl/%.tcl: tcl/via/%.tcl
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(BUILD)/so/tcl/via/tclvia.o: CPP += -DUSE_TCL_STUBS $(shell $(PKG) --cflags tcl 2>/dev/null)
+
+$(BUILD)/tcl/libtclvia.so: $(BUILD)/so/tcl/via/tclvia.o $(CLIENT_OBJ)
+	@echo "  LINK  $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -Wl,-Bsymbolic,-z,relro,-z,now $(SAN) -o $@ $^ -ltclstub8.6 -lcurl -ljansson
+
+-include $(BUILD)/so/tcl/via/tclvia.d
 
 # -- what a person types ---------------------------------------------------------
 PORT       ?= 8080
