@@ -1,0 +1,218 @@
+/* storage.c: where an SQLite add-on lives.
+ *
+ * addons/sqlite/<id>/data.sqlite appears by one rename, so that it is absent or whole;
+ * what is under way is called incoming.sqlite beside it. Database files are looked at
+ * with stat alone (a descriptor of our own would drop SQLite's locks when it is closed). */
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "provider/provider.h"
+#include "provider/sqlite/import.h"
+#include "provider/sqlite/source.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STORAGE_DATA "data.sqlite"
+#define STORAGE_INCOMING "incoming.sqlite"
+
+static const char *const side_suffixes[] = {"-wal", "-shm", "-journal"};
+#define SIDE_COUNT (sizeof side_suffixes / sizeof side_suffixes[0])
+
+/* Write addons/sqlite/<id>/<name><suffix>, or the folder for an empty `name`. */
+static bool
+storage_path(const struct via_root *root, const char *addon_id, const char *name,
+             const char *suffix, char out[VIA_PATH_SIZE])
+{
+    int n;
+
+    if (!via_id_is("addon", addon_id))
+        return false;
+    n = snprintf(out, VIA_PATH_SIZE, "%s/addons/sqlite/%s%s%s%s", root->path, addon_id,
+                 *name ? "/" : "", name, suffix);
+    return n > 0 && n < VIA_PATH_SIZE;
+}
+
+static enum via_status
+storage_fail_id(struct via_error *e)
+{
+    return via_error_set(e, VIA_INTERNAL_ERROR, "this is not the id of an add-on");
+}
+
+/* Is there a database with bytes in it? A zero-byte file is none: nothing here makes one. */
+static bool
+storage_is_present(const struct via_root *root, const char *addon_id, struct stat *st)
+{
+    char path[VIA_PATH_SIZE];
+
+    return storage_path(root, addon_id, STORAGE_DATA, "", path) && lstat(path, st) == 0 &&
+           S_ISREG(st->st_mode) && st->st_size > 0;
+}
+
+/* Remove `name` and what SQLite may have left beside it. */
+static enum via_status
+storage_clear(const struct via_root *root, const char *addon_id, const char *name,
+              struct via_error *e)
+{
+    char path[VIA_PATH_SIZE];
+
+    for (size_t i = 0; i < SIDE_COUNT; i++)
+        if (storage_path(root, addon_id, name, side_suffixes[i], path) &&
+            via_fs_remove(path, e) != VIA_OK)
+            return e->status;
+    if (!storage_path(root, addon_id, name, "", path))
+        return storage_fail_id(e);
+    return via_fs_remove(path, e);
+}
+
+/* Put the finished file in its place. Its log must be folded in by now: a log left behind
+ * would be content lost. */
+static enum via_status
+storage_publish(const struct via_root *root, const char *addon_id, const char *incoming,
+                struct via_error *e)
+{
+    char path[VIA_PATH_SIZE];
+    struct stat st;
+
+    if (!storage_path(root, addon_id, STORAGE_INCOMING, "-wal", path))
+        return storage_fail_id(e);
+    if (lstat(path, &st) == 0 && st.st_size > 0)
+        return via_error_set(e, VIA_IO_ERROR, "the new storage could not be closed cleanly");
+    /* A stale log of an earlier file of this name would corrupt the new one. */
+    if (storage_clear(root, addon_id, STORAGE_DATA, e) != VIA_OK)
+        return e->status;
+    if (!storage_path(root, addon_id, STORAGE_DATA, "", path))
+        return storage_fail_id(e);
+    return via_fs_publish(incoming, path, e);
+}
+
+static enum via_status
+storage_build(const struct via_root *root, const char *addon_id, struct via_source *source,
+              const struct via_progress *progress, struct via_error *e)
+{
+    struct via_error ignored = {0};
+    char incoming[VIA_PATH_SIZE];
+    enum via_status status;
+
+    if (!storage_path(root, addon_id, STORAGE_INCOMING, "", incoming))
+        return storage_fail_id(e);
+    /* What a dead process left of an earlier attempt is worth nothing. */
+    status = storage_clear(root, addon_id, STORAGE_INCOMING, e);
+    if (status == VIA_OK)
+        status = via_fs_touch(incoming, 0600, root, e);
+    if (status == VIA_OK)
+        status = via_import_fill(incoming, source, progress, e);
+    if (status == VIA_OK)
+        status = storage_publish(root, addon_id, incoming, e);
+    if (status != VIA_OK && storage_clear(root, addon_id, STORAGE_INCOMING, &ignored) != VIA_OK)
+        via_log(VIA_LOG_WARN, "%s: %s", addon_id, ignored.message);
+    return status;
+}
+
+static enum via_status
+storage_make(const struct via_root *root, const char *addon_id, struct via_source *source,
+             const struct via_progress *progress, struct via_error *e)
+{
+    struct via_error ignored = {0};
+    char folder[VIA_PATH_SIZE];
+    enum via_status status;
+    struct stat st;
+    bool made;
+
+    if (!storage_path(root, addon_id, "", "", folder))
+        return storage_fail_id(e);
+    made = lstat(folder, &st) < 0;
+    status = via_fs_mkdir(folder, 0700, root, e);
+    if (status == VIA_OK)
+        status = storage_build(root, addon_id, source, progress, e);
+    if (status != VIA_OK && made && via_fs_remove_tree(folder, &ignored) != VIA_OK)
+        via_log(VIA_LOG_WARN, "%s: %s", addon_id, ignored.message);
+    return status;
+}
+
+static enum via_status
+sqlite_provision(const struct via_root *root, const char *addon_id, const char *source,
+                 const struct via_progress *progress, struct via_error *e)
+{
+    struct via_error inner = {0};
+    struct via_source from = {0};
+    enum via_status status = VIA_OK;
+    struct stat st;
+
+    if (!via_id_is("addon", addon_id))
+        return storage_fail_id(e);
+    if (storage_is_present(root, addon_id, &st))
+        return storage_clear(root, addon_id, STORAGE_INCOMING, e);
+    if (source)
+        status = via_source_open(&from, root, source, &inner);
+    if (status == VIA_OK)
+        status = storage_make(root, addon_id, source ? &from : NULL, progress, &inner);
+    via_source_close(&from);
+    if (status == VIA_DISK_FULL) /* by the file system rather than by SQLite: one answer */
+        status = inner.status = VIA_STORAGE_FULL;
+    return status == VIA_OK ? VIA_OK : via_error_set(e, status, "%s", inner.message);
+}
+
+static enum via_status
+sqlite_check_source(const char *source, struct via_error *e)
+{
+    struct via_error ignored = {0}, inner = {0};
+    struct via_source from = {0};
+    struct via_root root;
+    bool has_root = via_root_find(&root, &ignored) == VIA_OK;
+    enum via_status status = via_source_open(&from, has_root ? &root : NULL, source, &inner);
+
+    if (status == VIA_OK)
+        status = via_source_verify(&from, &inner);
+    via_source_close(&from);
+    return status == VIA_OK ? VIA_OK : via_error_set(e, status, "%s", inner.message);
+}
+
+static void
+sqlite_probe(const struct via_root *root, const char *addon_id, struct via_storage_facts *out)
+{
+    char path[VIA_PATH_SIZE];
+    struct stat st;
+
+    memset(out, 0, sizeof *out);
+    if (storage_path(root, addon_id, STORAGE_INCOMING, "", path))
+        out->leftovers = lstat(path, &st) == 0;
+    if (!storage_is_present(root, addon_id, &st))
+        return;
+    out->present = true;
+    out->size_bytes = st.st_size;
+    if (storage_path(root, addon_id, STORAGE_DATA, "", path)) {
+        out->readable = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
+        out->writable = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
+    }
+    if (storage_path(root, addon_id, STORAGE_DATA, "-wal", path) && lstat(path, &st) == 0)
+        out->wal_bytes = st.st_size;
+}
+
+static enum via_status
+sqlite_destroy(const struct via_root *root, const char *addon_id, struct via_error *e)
+{
+    char folder[VIA_PATH_SIZE];
+
+    if (!storage_path(root, addon_id, "", "", folder))
+        return storage_fail_id(e);
+    return via_fs_remove_tree(folder, e);
+}
+
+static bool
+sqlite_locate(const struct via_root *root, const char *addon_id, char out[VIA_PATH_SIZE])
+{
+    return storage_path(root, addon_id, STORAGE_DATA, "", out);
+}
+
+const struct via_provider via_provider_sqlite = {
+    .type = "sqlite",
+    .check_source = sqlite_check_source,
+    .provision = sqlite_provision,
+    .probe = sqlite_probe,
+    .destroy = sqlite_destroy,
+    .locate = sqlite_locate,
+};
