@@ -24,21 +24,24 @@ BASE     := status buf error clock id log root fs lock epoch json
 IDENTITY := codec keyfile keys jwt
 RULES    := names lifecycle gates readiness
 SQL      := sql
-CONTROL  := schema store
+CONTROL  := access addon app audit binding instance manifest operation options release schema \
+            setting store token witness
 PROVIDER := provider sqlite/storage sqlite/source sqlite/import
 EFFECTS  := effects
-VFS      := policy grant file vfs
-TABLES   := engine
+VFS      := refusal policy context guard file vfs
+TABLES   := addons apps bindings deploys engine generations hub instances readiness records \
+            releases
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \
         $(SQL:%=ext/sql/%) $(CONTROL:%=ext/control/%) $(PROVIDER:%=ext/provider/%) \
         $(EFFECTS:%=ext/effects/%) $(VFS:%=ext/vfs/%) $(TABLES:%=ext/tables/%) ext/via
 
 # -- rooms of the agent, the client and the command line ------------------------
-HTTP   := server
-PROXY  := pool
-API    := routes
+HTTP   := headers host listen server
+PROXY  := sqlerror policy values statements conn lanes pool tokens run
+API    := agent reply sqlrequest sqlcall routes
 CLIENT := failure config transport encode result client
-CLI    := main
+CLI    := main args help verbs cli statement rows remedy agentfile addon readiness change bind app \
+          audit status shell run/launch run/instance run/place run/child run/user
 AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)
 CLIS    := $(CLI:%=agent/cli/%)

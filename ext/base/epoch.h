@@ -17,6 +17,7 @@ struct via_epoch_page {
     char magic[8];
     _Atomic uint64_t begun;
     _Atomic uint64_t done;
+    _Atomic int64_t holder_pid; /* who holds the control database's write lock, for the sentence */
 };
 
 struct via_epoch {

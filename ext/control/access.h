@@ -17,8 +17,8 @@ struct via_access;
 
 /* Open. `epoch` is borrowed for the life of *out. The caller frees *out. */
 VIA_MUST_USE enum via_status via_access_new(const struct via_root *root,
-                                            const struct via_epoch *epoch,
-                                            struct via_access **out, struct via_error *e);
+                                            const struct via_epoch *epoch, struct via_access **out,
+                                            struct via_error *e);
 void via_access_free(struct via_access *a);
 
 /* Verify a token (gate 1). Fills *claims as via_jwt_verify does. */
@@ -38,6 +38,12 @@ VIA_MUST_USE enum via_status via_access_check(struct via_access *a, const struct
 /* A setting's value now (via_settings), as integer or text (copied, "" when empty). */
 int64_t via_access_setting_int(struct via_access *a, const char *name);
 void via_access_setting_text(struct via_access *a, const char *name, char *out, size_t size);
+
+/* The app, name and state of an add-on, for the operator's door. VIA_ADDON_NOT_FOUND. */
+VIA_MUST_USE enum via_status via_access_addon(struct via_access *a, const char *addon_id,
+                                              char app[VIA_NAME_SIZE],
+                                              char name[VIA_ADDON_ROW_NAME_SIZE], char state[16],
+                                              struct via_error *e);
 
 /* Is `grant` still good without asking again? */
 static inline bool

@@ -19,8 +19,7 @@ void via_witness_free(struct via_witness *w); /* writes what is still counted */
 /* Record a refusal. `claims` is NULL without a proved identity; `binding` may be "".
  * VIA_OK, or why it could not be written (it stays queued, and the refusal stands). */
 enum via_status via_witness_refusal(struct via_witness *w, const struct via_claims *claims,
-                                    const char *binding, enum via_status code,
-                                    const char *actor);
+                                    const char *binding, enum via_status code, const char *actor);
 
 /* Record that `claims` was granted `binding`, the first time only (ever, per instance and
  * binding: runtime.db remembers). Cheap when this process has seen it. */
@@ -28,8 +27,8 @@ enum via_status via_witness_grant(struct via_witness *w, const struct via_claims
                                   const char *binding);
 
 /* Record an operator's opening of an add-on's storage, before it is opened. */
-enum via_status via_witness_operator_open(struct via_witness *w, const char *actor,
-                                          const char *app, const char *addon);
+enum via_status via_witness_operator_open(struct via_witness *w, const char *actor, const char *app,
+                                          const char *addon);
 
 /* Write counted refusals whose second is over. Call about once a second. */
 void via_witness_tick(struct via_witness *w);

@@ -12,8 +12,8 @@
 
 struct via_store;
 
-/* Carry out the intents of the transaction just committed on `store`, in order. The first that fails
- * is the answer; it and those after it are recorded failed. */
+/* Carry out the intents of the transaction just committed on `store`, in order. The first that
+ * fails is the answer; it and those after it are recorded failed. */
 VIA_MUST_USE enum via_status via_effects_carry_out(struct via_store *store, struct via_error *e);
 
 /* Resume or undo every operation whose owner is dead, and remove storage whose retention is over.

@@ -30,6 +30,9 @@ struct via_sql {
  * handle holds the error and is still to be closed. */
 void via_sql_open(struct via_sql *s, const char *path, int flags);
 
+/* Is this thread inside via_sql_open()? An auto-extension leaves such a connection alone. */
+bool via_sql_is_opening(void);
+
 /* Close the connection and finalise every statement. NULL-safe on a zeroed handle. */
 void via_sql_close(struct via_sql *s);
 
@@ -39,7 +42,8 @@ sqlite3_stmt *via_sql_stmt(struct via_sql *s, const char *text);
 /* As above for text made at run time: not cached; the caller finalises it. */
 sqlite3_stmt *via_sql_prepare(struct via_sql *s, const char *text);
 
-void via_sql_bind_text(struct via_sql *s, sqlite3_stmt *q, int i, const char *text); /* NULL: NULL */
+void via_sql_bind_text(struct via_sql *s, sqlite3_stmt *q, int i,
+                       const char *text); /* NULL: NULL */
 void via_sql_bind_int(struct via_sql *s, sqlite3_stmt *q, int i, int64_t value);
 void via_sql_bind_null(struct via_sql *s, sqlite3_stmt *q, int i);
 void via_sql_bind_value(struct via_sql *s, sqlite3_stmt *q, int i, sqlite3_value *value);

@@ -1,0 +1,314 @@
+#include "control/access.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "control/manifest.h"
+#include "control/options.h"
+#include "control/schema.h"
+#include "control/setting.h"
+#include "identity/jwt.h"
+#include "rules/gates.h"
+#include "sql/sql.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct via_access {
+    struct via_root root;
+    const struct via_epoch *epoch;
+    struct via_keyring *keys;
+    struct via_sql db;
+    struct via_buf manifest;
+};
+
+/* The facts of one check and what a grant is made of. */
+struct check {
+    struct via_gate_facts facts;
+    struct via_manifest_entry entry;
+    struct via_addon_policy policy;
+    int64_t generation;
+};
+
+enum via_status
+via_access_new(const struct via_root *root, const struct via_epoch *epoch, struct via_access **out,
+               struct via_error *e)
+{
+    struct via_access *a = calloc(1, sizeof *a);
+
+    *out = NULL;
+    if (!a)
+        return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
+    a->root = *root;
+    a->epoch = epoch;
+    via_buf_init(&a->manifest);
+    if (via_schema_ensure(root, e) != VIA_OK || via_keyring_new(root, &a->keys, e) != VIA_OK)
+        goto failed;
+    via_schema_open(&a->db, root, true, false);
+    if (via_sql_take(&a->db, e) != VIA_OK)
+        goto failed;
+    *out = a;
+    return VIA_OK;
+failed:
+    via_access_free(a);
+    return e->status;
+}
+
+void
+via_access_free(struct via_access *a)
+{
+    if (!a)
+        return;
+    via_sql_close(&a->db);
+    via_keyring_free(a->keys);
+    via_buf_deinit(&a->manifest);
+    free(a);
+}
+
+enum via_status
+via_access_identify(struct via_access *a, const char *token, size_t n, struct via_claims *claims,
+                    struct via_error *e)
+{
+    return via_jwt_verify(a->keys, token, n, via_clock_now_ms() / 1000, claims, e);
+}
+
+static int64_t
+column_ms(sqlite3_stmt *q, int i)
+{
+    const char *text = (const char *)sqlite3_column_text(q, i);
+    int64_t ms = 0;
+
+    if (!text || !via_clock_parse(text, &ms))
+        return 0;
+    return ms;
+}
+
+static bool
+column_is(sqlite3_stmt *q, int i, const char *value)
+{
+    const char *text = (const char *)sqlite3_column_text(q, i);
+
+    return text && strcmp(text, value) == 0;
+}
+
+static void
+gather_instance(struct via_sql *db, struct via_gate_facts *f)
+{
+    const struct via_claims *c = f->claims;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT state, lease_expires_at, app, deploy, release"
+                                       " FROM rt.instances WHERE id = ?1");
+
+    via_sql_bind_text(db, q, 1, c->instance);
+    f->instance_known = via_sql_row(db, q);
+    if (f->instance_known) {
+        f->instance_state =
+            column_is(q, 0, "running") ? VIA_INSTANCE_IS_RUNNING : VIA_INSTANCE_IS_STOPPED;
+        f->lease_expires_ms = column_ms(q, 1);
+        f->instance_matches =
+            column_is(q, 2, c->app) && column_is(q, 3, c->deploy) && column_is(q, 4, c->release);
+    }
+    via_sql_end(db, q);
+}
+
+static enum via_deploy_state
+deploy_state(const char *word)
+{
+    static const struct {
+        const char *word;
+        enum via_deploy_state state;
+    } words[] = {{"pending", VIA_DEPLOY_IS_PENDING},
+                 {"running", VIA_DEPLOY_IS_RUNNING},
+                 {"superseded", VIA_DEPLOY_IS_SUPERSEDED}};
+
+    for (size_t i = 0; word && i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i].word, word) == 0)
+            return words[i].state;
+    return VIA_DEPLOY_IS_STOPPED;
+}
+
+static void
+gather_deploy(struct via_sql *db, struct via_gate_facts *f)
+{
+    const struct via_claims *c = f->claims;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT state, finished_at, app, release FROM v_deploys"
+                                       " WHERE id = ?1");
+
+    via_sql_bind_text(db, q, 1, c->deploy);
+    f->deploy_known = via_sql_row(db, q);
+    if (f->deploy_known) {
+        f->deploy_state = deploy_state((const char *)sqlite3_column_text(q, 0));
+        f->superseded_ms = column_ms(q, 1);
+        f->deploy_matches = column_is(q, 2, c->app) && column_is(q, 3, c->release);
+    }
+    via_sql_end(db, q);
+    f->handover_ms = via_setting_int(db, "handover_s") * 1000;
+}
+
+/* The generation asked for, or the newest active one; it belongs when it is of the manifest's
+ * add-on. */
+static void
+gather_generation(struct via_sql *db, struct check *c, int64_t asked)
+{
+    struct via_gate_facts *f = &c->facts;
+    sqlite3_stmt *q = via_sql_stmt(
+        db, "SELECT generation, status, expires_at FROM main.generations WHERE app = ?1 AND"
+            " binding = ?2 AND target = ?3 AND addon_id = ?4 AND"
+            " iif(?5 > 0, generation = ?5, status = 'active') ORDER BY generation DESC LIMIT 1");
+
+    f->generation_asked = asked > 0;
+    via_sql_bind_text(db, q, 1, f->claims->app);
+    via_sql_bind_text(db, q, 2, c->entry.binding);
+    via_sql_bind_text(db, q, 3, c->entry.target);
+    via_sql_bind_text(db, q, 4, c->entry.addon_id);
+    via_sql_bind_int(db, q, 5, asked);
+    f->generation_known = via_sql_row(db, q);
+    if (f->generation_known) {
+        c->generation = sqlite3_column_int64(q, 0);
+        f->generation_revoked = column_is(q, 1, "revoked");
+        f->generation_expires_ms = column_ms(q, 2);
+    }
+    via_sql_end(db, q);
+}
+
+static void
+gather_addon(struct via_sql *db, struct check *c)
+{
+    struct via_gate_facts *f = &c->facts;
+    const char *options;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT state, app, type, options FROM main.addons"
+                                       " WHERE id = ?1");
+
+    via_sql_bind_text(db, q, 1, c->entry.addon_id);
+    f->addon_known = via_sql_row(db, q);
+    if (f->addon_known) {
+        if (!via_addon_state_parse((const char *)sqlite3_column_text(q, 0), &f->addon_state))
+            f->addon_known = false;
+        f->addon_matches = column_is(q, 1, f->claims->app) && column_is(q, 2, c->entry.type);
+        options = (const char *)sqlite3_column_text(q, 3);
+        via_options_policy(options ? options : "{}", &c->policy);
+    }
+    via_sql_end(db, q);
+}
+
+/* One snapshot of each database for all facts, so that they belong together. */
+static void
+gather(struct via_access *a, struct check *c, const char *binding, int64_t generation)
+{
+    struct via_gate_facts *f = &c->facts;
+    struct via_error none = {0};
+
+    via_sql_exec(&a->db, "BEGIN");
+    gather_instance(&a->db, f);
+    gather_deploy(&a->db, f);
+    if (via_gate_check(VIA_GATE_WORKLOAD, f, &none) == VIA_OK) {
+        f->manifest_holds =
+            via_manifest_verify(&a->db, a->keys, f->claims->release, f->claims->app, &a->manifest);
+        f->binding_listed =
+            f->manifest_holds &&
+            via_manifest_find(a->manifest.data, a->manifest.len, binding, &c->entry);
+    }
+    if (f->binding_listed) {
+        gather_generation(&a->db, c, generation);
+        gather_addon(&a->db, c);
+    }
+    via_sql_exec(&a->db, "COMMIT");
+    if (!sqlite3_get_autocommit(a->db.db)) {
+        struct via_error kept = a->db.error;
+
+        a->db.error.status = VIA_OK;
+        via_sql_exec(&a->db, "ROLLBACK");
+        a->db.error = kept;
+    }
+}
+
+/* What the token itself narrows: its binding, its generation. */
+static enum via_status
+check_token_scope(const struct via_claims *claims, const char **binding, int64_t *generation,
+                  struct via_error *e)
+{
+    if (!claims->binding[0]) {
+        if (!(*binding)[0])
+            return via_error_set(e, VIA_BAD_REQUEST, "the request names no binding");
+        return VIA_OK;
+    }
+    if ((*binding)[0] && strcmp(*binding, claims->binding) != 0)
+        return via_error_set(e, VIA_BINDING_NOT_IN_RELEASE, "the token is for another binding");
+    if (*generation > 0 && *generation != claims->generation)
+        return via_error_set(e, VIA_GENERATION_UNKNOWN, "the token is for another generation");
+    *binding = claims->binding;
+    *generation = claims->generation;
+    return VIA_OK;
+}
+
+enum via_status
+via_access_check(struct via_access *a, const struct via_claims *claims, const char *binding,
+                 int64_t generation, struct via_grant *out, struct via_error *e)
+{
+    struct check c = {.facts = {.claims = claims, .now_ms = via_clock_now_ms()}};
+    uint64_t epoch = via_epoch_now(a->epoch); /* before the facts: what is taken later moves it */
+
+    memset(out, 0, sizeof *out);
+    if (check_token_scope(claims, &binding, &generation, e) != VIA_OK)
+        return e->status;
+    gather(a, &c, binding, generation);
+    if (via_sql_take(&a->db, e) != VIA_OK)
+        return e->status;
+    if (via_gates_check(&c.facts, e) != VIA_OK)
+        return e->status;
+    out->claims = *claims;
+    (void)snprintf(out->binding, sizeof out->binding, "%s", c.entry.binding);
+    (void)snprintf(out->addon_id, sizeof out->addon_id, "%s", c.entry.addon_id);
+    out->generation = c.generation;
+    out->mode = strcmp(c.entry.mode, "rw") == 0 ? VIA_MODE_RW : VIA_MODE_RO;
+    if (claims->binding[0] && claims->mode == VIA_MODE_RO)
+        out->mode = VIA_MODE_RO;
+    out->policy = c.policy;
+    out->epoch = epoch;
+    out->expires_ms = via_gates_expiry_ms(&c.facts);
+    return VIA_OK;
+}
+
+enum via_status
+via_grant_allows(const struct via_grant *g, enum via_operation_kind kind, struct via_error *e)
+{
+    return via_gate_operation(g->mode, &g->policy, kind, e);
+}
+
+int64_t
+via_access_setting_int(struct via_access *a, const char *name)
+{
+    int64_t value = via_setting_int(&a->db, name);
+
+    via_ignore(via_sql_take(&a->db, NULL));
+    return value;
+}
+
+void
+via_access_setting_text(struct via_access *a, const char *name, char *out, size_t size)
+{
+    via_setting_text(&a->db, name, out, size);
+    via_ignore(via_sql_take(&a->db, NULL));
+}
+
+enum via_status
+via_access_addon(struct via_access *a, const char *addon_id, char app[VIA_NAME_SIZE],
+                 char name[VIA_ADDON_ROW_NAME_SIZE], char state[16], struct via_error *e)
+{
+    sqlite3_stmt *q =
+        via_sql_stmt(&a->db, "SELECT app, name, state FROM main.addons WHERE id = ?1");
+    bool found;
+
+    via_sql_bind_text(&a->db, q, 1, addon_id);
+    found = via_sql_row(&a->db, q);
+    if (found) {
+        via_sql_text(q, 0, app, VIA_NAME_SIZE);
+        via_sql_text(q, 1, name, VIA_ADDON_ROW_NAME_SIZE);
+        via_sql_text(q, 2, state, 16);
+    }
+    via_sql_end(&a->db, q);
+    if (via_sql_take(&a->db, e) != VIA_OK)
+        return e->status;
+    if (!found)
+        return via_error_set(e, VIA_ADDON_NOT_FOUND, "there is no such add-on");
+    return VIA_OK;
+}

@@ -1,0 +1,69 @@
+/* addon.h: add-ons: their rows, names, options and states. Storage is the provider's. */
+#ifndef VIA_CONTROL_ADDON_H
+#define VIA_CONTROL_ADDON_H
+
+#include "control/store.h"
+#include "rules/lifecycle.h"
+
+#include <stddef.h>
+
+struct via_addon {
+    int64_t rid;
+    char id[VIA_ID_SIZE];
+    char type[32];
+    char name[VIA_ADDON_ROW_NAME_SIZE];
+    char app[VIA_NAME_SIZE];
+    enum via_addon_state state;
+    char error[VIA_MESSAGE_SIZE];
+};
+
+/* By row id; false when there is none. */
+bool via_addon_find_row(struct via_sql *db, int64_t rid, struct via_addon *out);
+
+/* By id. */
+bool via_addon_find_id(struct via_sql *db, const char *id, struct via_addon *out);
+
+/* By exact name in an app, whatever its state. */
+bool via_addon_find_name(struct via_sql *db, const char *app, const char *name,
+                         struct via_addon *out);
+
+/* As an operator names it: an id, or a name, in `app` (NULL or "": in whichever app alone has it).
+ * False with VIA_ADDON_NOT_FOUND or VIA_ADDON_AMBIGUOUS in the handle. */
+bool via_addon_get(struct via_sql *db, const char *app, const char *name, struct via_addon *out);
+
+struct via_addon_spec {
+    const char *type;
+    const char *name;
+    const char *app;
+    const char *options; /* JSON object, or NULL */
+    const char *source;  /* file to import, or NULL */
+};
+
+/* Check a spec without changing anything: names, type is the caller's. The handle holds the
+ * refusal. */
+void via_addon_check(struct via_store *s, const struct via_addon_spec *spec);
+
+/* Write a provisioning add-on and the intent to make its storage. A failed add-on of that name is
+ * buried first; the caller has made sure that it left no data. Returns its row id and *id. */
+int64_t via_addon_put(struct via_store *s, const struct via_addon_spec *spec, char id[VIA_ID_SIZE]);
+
+/* Merge `options` (a JSON object; null resets a member) into those of the add-on. */
+void via_addon_set_options(struct via_store *s, int64_t rid, const char *options);
+
+/* Suspend or resume. */
+void via_addon_set_state(struct via_store *s, int64_t rid, const char *state);
+
+/* Destroy: bury the name, revoke the generations, write the intent to remove the bytes when the
+ * retention is 0. VIA_ADDON_BOUND, VIA_ADDON_IN_USE (not with `force`), VIA_ADDON_PROTECTED. */
+void via_addon_remove(struct via_store *s, int64_t rid, bool force);
+
+/* Outcomes of provisioning, in a transaction of effects/. */
+void via_addon_provisioned(struct via_store *s, const char *id, const char *operation_id);
+void via_addon_failed(struct via_store *s, const char *id, const char *operation_id,
+                      const struct via_error *why);
+
+/* The next add-on whose bytes are due to go at the store's time; false when there is none. */
+bool via_addon_next_purge(struct via_sql *db, const char *now, struct via_addon *out);
+void via_addon_purged(struct via_store *s, const char *id);
+
+#endif

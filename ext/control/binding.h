@@ -1,0 +1,37 @@
+/* binding.h: bindings, and the generations of their descriptor material. */
+#ifndef VIA_CONTROL_BINDING_H
+#define VIA_CONTROL_BINDING_H
+
+#include "control/store.h"
+
+struct via_binding_spec {
+    const char *app;
+    const char *binding;
+    const char *target; /* NULL: "" */
+    const char *addon;  /* name or id */
+    const char *mode;   /* "rw", "ro"; NULL: rw */
+};
+
+/* Bind. A taken name bound to the same add-on in the same mode is a no-op. Returns the row id. */
+int64_t via_binding_put(struct via_store *s, const struct via_binding_spec *spec);
+
+/* Change the mode of a binding, for future releases. */
+void via_binding_set_mode(struct via_store *s, int64_t rid, const char *mode);
+
+/* Unbind. Running releases keep what their manifest says. */
+void via_binding_remove(struct via_store *s, int64_t rid);
+
+struct via_rotation {
+    const char *app;
+    const char *binding;
+    const char *target; /* NULL: the only one there is */
+    int64_t grace_s;    /* how long the retiring ones stay valid; -1: until revoked */
+};
+
+/* Start a new generation; those before it retire. Returns the new row id. */
+int64_t via_generation_rotate(struct via_store *s, const struct via_rotation *r);
+
+/* Revoke a generation; revoking it again is fine. */
+void via_generation_revoke(struct via_store *s, int64_t rid);
+
+#endif

@@ -1,0 +1,35 @@
+/* operation.h: operations as rows: who does what, how far it is, how it ended. */
+#ifndef VIA_CONTROL_OPERATION_H
+#define VIA_CONTROL_OPERATION_H
+
+#include "control/store.h"
+
+struct via_operation {
+    int64_t rid;
+    char id[VIA_ID_SIZE];
+    char kind[48];
+    char state[16];
+    char phase[32];
+    char app[VIA_NAME_SIZE];
+    char addon_id[VIA_ID_SIZE];
+    char payload[VIA_PATH_SIZE]; /* provisioning: the source, or "" */
+};
+
+/* In the store's transaction: write a new operation. `state` is "pending" or "done". Returns its
+ * rid, and its id into `id`. */
+int64_t via_operation_put(struct via_store *s, const struct via_operation *op, const char *subject,
+                          char id[VIA_ID_SIZE]);
+
+/* Read the operation with row id `rid`; false when there is none. */
+bool via_operation_find(struct via_sql *db, int64_t rid, struct via_operation *out);
+
+/* In a transaction: enter a phase; the operation is running. */
+void via_operation_enter(struct via_store *s, int64_t rid, const char *phase);
+
+/* In a transaction: settle it as "done", "failed" or "undone". `error` may be NULL. */
+void via_operation_settle(struct via_store *s, int64_t rid, const char *state, const char *error);
+
+/* The next unsettled operation after row id `after`, or 0. */
+int64_t via_operation_next_open(struct via_sql *db, int64_t after);
+
+#endif

@@ -1,0 +1,162 @@
+#include "control/options.h"
+
+#include "base/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum option_kind { OPTION_FLAG, OPTION_COUNT, OPTION_TEXT, OPTION_SYNC };
+
+static const struct option {
+    const char *name;
+    enum option_kind kind;
+} options[] = {
+    {"block_reads", OPTION_FLAG},         {"block_reason", OPTION_TEXT},
+    {"block_writes", OPTION_FLAG},        {"delete_protection", OPTION_FLAG},
+    {"foreign_keys", OPTION_FLAG},        {"max_size_bytes", OPTION_COUNT},
+    {"snapshot_every_s", OPTION_COUNT},   {"snapshot_keep", OPTION_COUNT},
+    {"snapshot_max_age_s", OPTION_COUNT}, {"statement_timeout_ms", OPTION_COUNT},
+    {"synchronous", OPTION_SYNC},
+};
+#define OPTION_COUNT_ALL (sizeof options / sizeof options[0])
+
+static int
+option_index(const char *name)
+{
+    for (size_t i = 0; i < OPTION_COUNT_ALL; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static bool
+option_is_flag(const via_json *v)
+{
+    enum via_json_type type = via_json_type(v);
+
+    return type == VIA_JSON_TRUE || type == VIA_JSON_FALSE ||
+           (type == VIA_JSON_INTEGER && (via_json_integer(v) == 0 || via_json_integer(v) == 1));
+}
+
+/* What `kind` wants, when `v` is not that; else NULL. */
+static const char *
+option_objection(enum option_kind kind, const via_json *v)
+{
+    const char *text = via_json_string(v, NULL);
+
+    switch (kind) {
+    case OPTION_FLAG:
+        return option_is_flag(v) ? NULL : "true or false";
+    case OPTION_COUNT:
+        return via_json_type(v) == VIA_JSON_INTEGER && via_json_integer(v) >= 0
+                   ? NULL
+                   : "a whole number from 0";
+    case OPTION_TEXT:
+        return text && strlen(text) <= 200 ? NULL : "a text of at most 200 bytes";
+    case OPTION_SYNC:
+        return text && (strcmp(text, "full") == 0 || strcmp(text, "normal") == 0)
+                   ? NULL
+                   : "\"full\" or \"normal\"";
+    }
+    return "nothing";
+}
+
+struct merge {
+    struct via_sql *db;
+    const via_json *values[OPTION_COUNT_ALL];
+};
+
+static bool
+merge_member(void *arg, const char *key, const via_json *value)
+{
+    struct merge *m = arg;
+    int i = option_index(key);
+    const char *wants;
+
+    if (i < 0) {
+        via_sql_fail(m->db, VIA_OPTION_UNKNOWN, "there is no option %.64s", key);
+        return false;
+    }
+    if (via_json_type(value) == VIA_JSON_NULL) {
+        m->values[i] = NULL;
+        return true;
+    }
+    wants = option_objection(options[i].kind, value);
+    if (wants) {
+        via_sql_fail(m->db, VIA_OPTION_INVALID, "option %s takes %s", key, wants);
+        return false;
+    }
+    m->values[i] = value;
+    return true;
+}
+
+static void
+option_write(struct via_buf *out, size_t i, const via_json *v)
+{
+    via_buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", options[i].name);
+    if (options[i].kind == OPTION_FLAG)
+        via_buf_puts(out, via_json_type(v) == VIA_JSON_TRUE || via_json_integer(v) == 1 ? "true"
+                                                                                        : "false");
+    else
+        via_json_write(out, v);
+}
+
+static via_json *
+options_parse(struct via_sql *db, const char *text)
+{
+    struct via_error e = {0};
+    via_json *doc = NULL;
+
+    if (via_json_parse(text, strlen(text), 4, &doc, &e) != VIA_OK ||
+        via_json_type(doc) != VIA_JSON_OBJECT) {
+        via_json_free(doc);
+        doc = NULL;
+        via_sql_fail(db, VIA_OPTION_INVALID, "options are a JSON object such as %s",
+                     "{\"block_writes\":true}");
+    }
+    return doc;
+}
+
+void
+via_options_merge(struct via_sql *db, const char *old, const char *change, struct via_buf *out)
+{
+    struct merge m = {.db = db};
+    via_json *before = options_parse(db, old);
+    via_json *wanted = options_parse(db, change ? change : "{}");
+
+    if (before && wanted && via_json_each(before, merge_member, &m) &&
+        via_json_each(wanted, merge_member, &m)) {
+        via_buf_putc(out, '{');
+        for (size_t i = 0; i < OPTION_COUNT_ALL; i++)
+            if (m.values[i])
+                option_write(out, i, m.values[i]);
+        via_buf_putc(out, '}');
+    }
+    via_json_free(before);
+    via_json_free(wanted);
+}
+
+void
+via_options_policy(const char *text, struct via_addon_policy *out)
+{
+    struct via_error e = {0};
+    via_json *doc = NULL;
+    const via_json *v;
+
+    memset(out, 0, sizeof *out);
+    out->foreign_keys = true;
+    out->synchronous_full = true;
+    if (via_json_parse(text, strlen(text), 4, &doc, &e) != VIA_OK) {
+        out->block_reads = out->block_writes = true; /* unreadable policy allows nothing */
+        return;
+    }
+    if ((v = via_json_member(doc, "foreign_keys")))
+        out->foreign_keys = via_json_type(v) == VIA_JSON_TRUE;
+    if ((v = via_json_member(doc, "synchronous")) && via_json_string(v, NULL))
+        out->synchronous_full = strcmp(via_json_string(v, NULL), "normal") != 0;
+    out->block_reads = via_json_type(via_json_member(doc, "block_reads")) == VIA_JSON_TRUE;
+    out->block_writes = via_json_type(via_json_member(doc, "block_writes")) == VIA_JSON_TRUE;
+    out->statement_timeout_ms = via_json_integer(via_json_member(doc, "statement_timeout_ms"));
+    out->max_size_bytes = via_json_integer(via_json_member(doc, "max_size_bytes"));
+    via_json_free(doc);
+}

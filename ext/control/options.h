@@ -1,0 +1,16 @@
+/* options.h: what may be set on an add-on, and what it means for an operation. */
+#ifndef VIA_CONTROL_OPTIONS_H
+#define VIA_CONTROL_OPTIONS_H
+
+#include "base/buf.h"
+#include "sql/sql.h"
+
+/* Merge the JSON object `change` (NULL: nothing) into the stored object `old`; null resets a
+ * member. The handle holds VIA_OPTION_UNKNOWN, VIA_OPTION_INVALID or VIA_VALUE_INVALID. */
+void via_options_merge(struct via_sql *db, const char *old, const char *change,
+                       struct via_buf *out);
+
+/* The policy in stored options; defaults for what is absent. `block_reason` may be NULL. */
+void via_options_policy(const char *options, struct via_addon_policy *out);
+
+#endif

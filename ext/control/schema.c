@@ -1,0 +1,394 @@
+#include "control/schema.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/lock.h"
+#include "control/setting.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct step {
+    const char *sql;
+    const char *why;
+};
+
+/* Append only: a step once released is never changed. */
+static const struct step control_steps[] = {
+    {"CREATE TABLE apps(rid INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+     " created_at TEXT NOT NULL)",
+     "an app owns add-ons, bindings, releases and deploys"},
+    {"CREATE TABLE addons(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL,"
+     " name TEXT NOT NULL, app TEXT NOT NULL, state TEXT NOT NULL, options TEXT NOT NULL DEFAULT"
+     " '{}', error TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL, destroyed_at TEXT,"
+     " purge_at TEXT);"
+     "CREATE UNIQUE INDEX addons_app_name ON addons(app, name);"
+     "CREATE INDEX addons_name ON addons(name);"
+     "CREATE INDEX addons_state ON addons(state);"
+     "CREATE INDEX addons_purge ON addons(purge_at) WHERE purge_at IS NOT NULL",
+     "an add-on keeps its row for ever; a buried name frees the unique one"},
+    {"CREATE TABLE bindings(rid INTEGER PRIMARY KEY, app TEXT NOT NULL, binding TEXT NOT NULL,"
+     " target TEXT NOT NULL, addon_id TEXT NOT NULL, mode TEXT NOT NULL, created_at TEXT NOT NULL,"
+     " UNIQUE(app, binding, target));"
+     "CREATE INDEX bindings_addon ON bindings(addon_id);"
+     "CREATE INDEX bindings_binding ON bindings(binding)",
+     "the name an app uses for an add-on on a target"},
+    {"CREATE TABLE generations(rid INTEGER PRIMARY KEY, app TEXT NOT NULL, binding TEXT NOT NULL,"
+     " target TEXT NOT NULL, addon_id TEXT NOT NULL, generation INTEGER NOT NULL,"
+     " status TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT, revoked_at TEXT,"
+     " operation_id TEXT, UNIQUE(app, binding, target, generation));"
+     "CREATE INDEX generations_addon ON generations(addon_id)",
+     "one sequence a binding, which outlives unbinding: a number is never reused"},
+    {"CREATE TABLE releases(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, app TEXT NOT NULL,"
+     " target TEXT NOT NULL, version INTEGER NOT NULL, artifact TEXT, manifest TEXT NOT NULL,"
+     " signature TEXT NOT NULL, key_id TEXT NOT NULL, created_at TEXT NOT NULL,"
+     " UNIQUE(app, version))",
+     "the immutable record of what was released, with its signature"},
+    {"CREATE TABLE release_bindings(rid INTEGER PRIMARY KEY, release TEXT NOT NULL,"
+     " binding TEXT NOT NULL, binding_target TEXT NOT NULL, addon_id TEXT NOT NULL,"
+     " type TEXT NOT NULL, mode TEXT NOT NULL, generation INTEGER NOT NULL,"
+     " UNIQUE(release, binding));"
+     "CREATE INDEX release_bindings_addon ON release_bindings(addon_id)",
+     "the manifest's bindings, to be searched; the signed text is what counts"},
+    {"CREATE TABLE deploys(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, app TEXT NOT NULL,"
+     " release TEXT NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL, reason TEXT,"
+     " created_at TEXT NOT NULL, finished_at TEXT);"
+     "CREATE INDEX deploys_app ON deploys(app, target);"
+     "CREATE INDEX deploys_release ON deploys(release)",
+     "state is open, stopped or failed; what has an instance is told by runtime.db"},
+    {"CREATE TABLE operations(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,"
+     " subject TEXT NOT NULL, actor TEXT NOT NULL, state TEXT NOT NULL, phase TEXT, progress"
+     " INTEGER, error TEXT, started_at TEXT NOT NULL, finished_at TEXT, app TEXT, addon_id TEXT,"
+     " payload TEXT);"
+     "CREATE INDEX operations_open ON operations(state) WHERE state IN ('pending', 'running');"
+     "CREATE INDEX operations_addon ON operations(addon_id)",
+     "an intent, and how far it was carried out"},
+    {"CREATE TABLE audit(seq INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL,"
+     " action TEXT NOT NULL, outcome TEXT NOT NULL, app TEXT, deploy TEXT, instance TEXT,"
+     " binding TEXT, reason TEXT, count INTEGER NOT NULL, operation_id TEXT,"
+     " prev_hash TEXT NOT NULL, hash TEXT NOT NULL);"
+     "CREATE INDEX audit_app ON audit(app)",
+     "the control stream: each change and its record commit together"},
+    {"CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+     "settings that differ from their defaults"},
+};
+
+static const struct step runtime_steps[] = {
+    {"CREATE TABLE instances(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, app TEXT NOT NULL,"
+     " target TEXT NOT NULL, deploy TEXT NOT NULL, release TEXT NOT NULL, pid INTEGER,"
+     " state TEXT NOT NULL, started_at TEXT NOT NULL, lease_expires_at TEXT NOT NULL,"
+     " stopped_at TEXT);"
+     "CREATE INDEX instances_app ON instances(app, target);"
+     "CREATE INDEX instances_deploy ON instances(deploy);"
+     "CREATE INDEX instances_state ON instances(state)",
+     "an instance is running or stopped; that its lease ran out is told by the clock"},
+    {"CREATE TABLE tokens(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,"
+     " instance TEXT NOT NULL, binding TEXT, audience TEXT NOT NULL, issued_at TEXT NOT NULL,"
+     " expires_at TEXT NOT NULL);"
+     "CREATE INDEX tokens_instance ON tokens(instance)",
+     "what was issued, never the material"},
+    {"CREATE TABLE activations(seq INTEGER PRIMARY KEY AUTOINCREMENT, deploy TEXT NOT NULL UNIQUE,"
+     " app TEXT NOT NULL, target TEXT NOT NULL, at TEXT NOT NULL);"
+     "CREATE INDEX activations_app ON activations(app, target, seq)",
+     "a deploy's first instance: the last of an app and target is the one that runs"},
+    {"CREATE TABLE audit(seq INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL,"
+     " action TEXT NOT NULL, outcome TEXT NOT NULL, app TEXT, deploy TEXT, instance TEXT,"
+     " binding TEXT, reason TEXT, count INTEGER NOT NULL, operation_id TEXT,"
+     " prev_hash TEXT NOT NULL, hash TEXT NOT NULL);"
+     "CREATE INDEX audit_app ON audit(app)",
+     "the runtime stream"},
+    {"CREATE TABLE grants(instance TEXT NOT NULL, binding TEXT NOT NULL,"
+     " PRIMARY KEY(instance, binding)) WITHOUT ROWID",
+     "which first grants are on record"},
+};
+
+/* What a transaction wants of runtime.db before it is applied; see store.h. */
+static const char overlay_sql[] =
+    "CREATE TEMP TABLE o_instances(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, app, target,"
+    " deploy, release, pid INTEGER, state, started_at, lease_expires_at, stopped_at);"
+    "CREATE TEMP TABLE o_tokens(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind, instance,"
+    " binding, audience, issued_at, expires_at);"
+    "CREATE TEMP TABLE o_activations(seq INTEGER PRIMARY KEY, deploy TEXT NOT NULL UNIQUE, app,"
+    " target, at);"
+    "CREATE TEMP TABLE o_audit(seq INTEGER PRIMARY KEY, at, actor, action, outcome, app, deploy,"
+    " instance, binding, reason, count);"
+    "CREATE TEMP TABLE o_intents(seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, operation INTEGER,"
+    " subject TEXT, argument TEXT, number INTEGER);"
+    "CREATE TEMP VIEW live_instances AS SELECT rid, id, app, target, deploy, release, pid, state,"
+    " started_at, lease_expires_at, stopped_at FROM temp.o_instances UNION ALL"
+    " SELECT rid, id, app, target, deploy, release, pid, state, started_at, lease_expires_at,"
+    " stopped_at FROM rt.instances AS r"
+    " WHERE NOT EXISTS (SELECT 1 FROM temp.o_instances AS o WHERE o.id = r.id);"
+    "CREATE TEMP VIEW live_tokens AS SELECT rid, id, kind, instance, binding, audience, issued_at,"
+    " expires_at FROM temp.o_tokens UNION ALL"
+    " SELECT rid, id, kind, instance, binding, audience, issued_at, expires_at FROM rt.tokens;"
+    "CREATE TEMP VIEW live_activations AS SELECT seq, deploy, app, target, at FROM"
+    " temp.o_activations UNION ALL"
+    " SELECT seq, deploy, app, target, at FROM rt.activations;";
+
+static const char plain_sql[] =
+    "CREATE TEMP VIEW live_instances AS SELECT rid, id, app, target, deploy, release, pid, state,"
+    " started_at, lease_expires_at, stopped_at FROM rt.instances;"
+    "CREATE TEMP VIEW live_tokens AS SELECT rid, id, kind, instance, binding, audience, issued_at,"
+    " expires_at FROM rt.tokens;"
+    "CREATE TEMP VIEW live_activations AS SELECT seq, deploy, app, target, at FROM"
+    " rt.activations;";
+
+/* What the via_* tables show, a view each. A column that costs is a subquery, and is
+ * computed only by a statement that names it. */
+static const char views_sql[] =
+    "CREATE TEMP VIEW v_apps AS SELECT rid, name, created_at FROM main.apps;"
+    "CREATE TEMP VIEW v_addons AS SELECT rid, id, type, name, app, state,"
+    " (SELECT count(*) FROM main.bindings AS b WHERE b.addon_id = a.id) AS binding_count,"
+    " 0 AS snapshot_count, options, created_at, updated_at, destroyed_at, error"
+    " FROM main.addons AS a;"
+    "CREATE TEMP VIEW v_releases AS SELECT rid, id, app, target, version, artifact, manifest,"
+    " signature, key_id, created_at FROM main.releases;"
+    "CREATE TEMP VIEW v_release_bindings AS SELECT rid, release, binding, binding_target, addon_id,"
+    " type, mode, generation FROM main.release_bindings;"
+    "CREATE TEMP VIEW v_deploys AS SELECT d.rid, d.id, d.app, d.release, d.target,"
+    " CASE WHEN d.state <> 'open' THEN d.state WHEN v.seq IS NULL THEN 'pending'"
+    " WHEN EXISTS (SELECT 1 FROM live_activations AS w WHERE w.app = d.app AND w.target = d.target"
+    " AND w.seq > v.seq) THEN 'superseded' ELSE 'running' END AS state,"
+    " d.reason, d.created_at,"
+    " coalesce(d.finished_at, (SELECT w.at FROM live_activations AS w WHERE w.app = d.app AND"
+    " w.target = d.target AND w.seq > v.seq ORDER BY w.seq LIMIT 1)) AS finished_at,"
+    " (SELECT r.artifact FROM main.releases AS r WHERE r.id = d.release) AS artifact"
+    " FROM main.deploys AS d LEFT JOIN live_activations AS v ON v.deploy = d.id;"
+    "CREATE TEMP VIEW v_bindings AS SELECT b.rid, b.app, b.binding, b.target,"
+    " (SELECT name FROM main.addons AS a WHERE a.id = b.addon_id) AS addon, b.addon_id, b.mode,"
+    " (SELECT max(g.generation) FROM main.generations AS g WHERE g.app = b.app AND"
+    " g.binding = b.binding AND g.target = b.target AND g.addon_id = b.addon_id AND"
+    " g.status = 'active') AS generation,"
+    " EXISTS (SELECT 1 FROM main.release_bindings AS r JOIN v_deploys AS d ON d.release = r.release"
+    " WHERE r.addon_id = b.addon_id AND r.binding = b.binding AND r.binding_target = b.target AND"
+    " d.app = b.app AND d.state = 'running') AS deployed,"
+    " b.created_at FROM main.bindings AS b;"
+    "CREATE TEMP VIEW v_generations AS SELECT rid, app, binding, target, addon_id, generation,"
+    " CASE WHEN status = 'retiring' AND expires_at IS NOT NULL AND"
+    " expires_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now') THEN 'revoked' ELSE status END AS status,"
+    " created_at, expires_at, revoked_at, operation_id FROM main.generations;"
+    "CREATE TEMP VIEW v_instances AS SELECT rid, id, app, target, deploy, release, pid,"
+    " CASE WHEN state = 'running' AND lease_expires_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+    " THEN 'expired' ELSE state END AS state, started_at, lease_expires_at, stopped_at"
+    " FROM live_instances;"
+    "CREATE TEMP VIEW v_tokens AS SELECT rid, id, kind, instance, binding, audience, issued_at,"
+    " expires_at FROM live_tokens;"
+    "CREATE TEMP VIEW v_operations AS SELECT rid, id, kind, subject, actor, state, phase, progress,"
+    " error, started_at, finished_at FROM main.operations;"
+    "CREATE TEMP VIEW v_audit AS SELECT seq * 2 AS rid, 'control' AS stream, seq, at, actor, "
+    "action,"
+    " outcome, app, deploy, instance, binding, reason, count, operation_id, prev_hash, hash"
+    " FROM main.audit UNION ALL"
+    " SELECT seq * 2 + 1, 'runtime', seq, at, actor, action, outcome, app, deploy, instance,"
+    " binding, reason, count, operation_id, prev_hash, hash FROM rt.audit;"
+    /* one row for each binding of a live add-on and each target it is released to, or one with
+     * an empty binding */
+    "CREATE TEMP VIEW v_readiness AS SELECT (a.rid << 20) + (coalesce(b.rid, 0) & 1048575) AS rid,"
+    " a.name AS addon, a.id AS addon_id, a.app, coalesce(b.binding, '') AS binding,"
+    " coalesce(b.target, '') AS target, a.state AS addon_state, a.type AS type,"
+    " EXISTS (SELECT 1 FROM main.release_bindings AS r JOIN v_deploys AS d ON d.release = r.release"
+    " WHERE r.addon_id = a.id AND r.binding = b.binding AND d.state IN ('running', 'pending'))"
+    " AS deployed,"
+    " EXISTS (SELECT 1 FROM main.release_bindings AS r JOIN v_instances AS i ON"
+    " i.release = r.release WHERE r.addon_id = a.id AND r.binding = b.binding AND"
+    " i.state = 'running') AS instance_running,"
+    " EXISTS (SELECT 1 FROM main.release_bindings AS r JOIN v_instances AS i ON"
+    " i.release = r.release WHERE r.addon_id = a.id AND r.binding = b.binding AND"
+    " i.state = 'expired') AS instance_expired"
+    " FROM main.addons AS a LEFT JOIN main.bindings AS b ON b.addon_id = a.id"
+    " WHERE a.state <> 'destroyed';";
+
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+
+static void
+schema_pragmas(struct via_sql *s)
+{
+    via_sql_exec(s, "PRAGMA foreign_keys = OFF");
+    via_sql_exec(s, "PRAGMA synchronous = FULL");
+    via_sql_exec(s, "PRAGMA temp_store = MEMORY");
+}
+
+/* Apply what is missing of `steps` to one database, in one transaction. */
+static void
+schema_apply(struct via_sql *s, const struct step *steps, size_t count)
+{
+    char text[64];
+    int64_t have;
+
+    via_sql_exec(s, "PRAGMA journal_mode = WAL");
+    via_sql_exec(s, "BEGIN IMMEDIATE");
+    have = via_sql_int(s, "PRAGMA user_version", 0);
+    for (size_t i = (size_t)have; i < count; i++)
+        via_sql_exec(s, steps[i].sql);
+    (void)snprintf(text, sizeof text, "PRAGMA user_version = %zu", count);
+    via_sql_exec(s, text);
+    via_sql_exec(s, "COMMIT");
+}
+
+/* Keep a copy of a database that is about to be changed, in backups/. */
+static void
+schema_keep(struct via_sql *s, const struct via_root *root, const char *stem, int64_t version)
+{
+    char relative[256];
+    char path[VIA_PATH_SIZE];
+    char now[VIA_TIME_SIZE];
+    sqlite3_stmt *q;
+
+    via_clock_format(via_clock_now_ms(), now);
+    (void)snprintf(relative, sizeof relative, "backups/%s-schema-%lld-%s.db", stem,
+                   (long long)version, now);
+    via_root_join(root, relative, path);
+    q = via_sql_stmt(s, "VACUUM INTO ?1");
+    via_sql_bind_text(s, q, 1, path);
+    via_sql_run(s, q);
+    if (via_sql_ok(s) && via_fs_own(path, root, &s->error) == VIA_OK)
+        via_ignore(via_fs_sync(path, &s->error));
+}
+
+static enum via_status
+schema_ensure_one(const struct via_root *root, const char *stem, const struct step *steps,
+                  size_t count, struct via_lock *lock, struct via_error *e)
+{
+    struct via_sql s = {0};
+    char relative[64];
+    char path[VIA_PATH_SIZE];
+    int64_t have;
+
+    (void)snprintf(relative, sizeof relative, "%s.db", stem);
+    via_root_join(root, relative, path);
+    if (via_fs_touch(path, 0600, root, e) != VIA_OK)
+        return e->status;
+    via_sql_open(&s, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
+    if (via_sql_ok(&s))
+        (void)sqlite3_busy_timeout(s.db, 5000);
+    schema_pragmas(&s);
+    have = via_sql_int(&s, "PRAGMA user_version", 0);
+    if (have > (int64_t)count) {
+        via_sql_fail(&s, VIA_STATE_NEWER,
+                     "a newer Via wrote this state root (schema %lld, this one knows %zu);"
+                     " run that version",
+                     (long long)have, count);
+    } else if (have < (int64_t)count && via_sql_ok(&s)) {
+        /* A live agent of the older schema would go on writing rows of its own shape. */
+        if (have > 0 && !via_lock_try(lock, VIA_LOCK_AGENT))
+            via_sql_fail(&s, VIA_AGENT_VERSION_MISMATCH,
+                         "an older agent is running on this state root; stop it before this"
+                         " version changes the schema");
+        if (have > 0)
+            schema_keep(&s, root, stem, have);
+        schema_apply(&s, steps, count);
+        if (have > 0)
+            via_lock_drop(lock, VIA_LOCK_AGENT);
+    }
+    (void)via_sql_take(&s, e);
+    via_sql_close(&s);
+    return e->status;
+}
+
+enum via_status
+via_schema_ensure(const struct via_root *root, struct via_error *e)
+{
+    struct via_lock lock = {.fd = -1};
+
+    if (via_lock_open(&lock, root, e) != VIA_OK)
+        return e->status;
+    if (!via_lock_take(&lock, VIA_LOCK_MIGRATE)) {
+        (void)via_error_set(e, VIA_STATE_UNAVAILABLE, "the state root cannot be locked");
+    } else if (schema_ensure_one(root, "control-plane", control_steps, COUNT(control_steps), &lock,
+                                 e) == VIA_OK) {
+        via_ignore(
+            schema_ensure_one(root, "runtime", runtime_steps, COUNT(runtime_steps), &lock, e));
+    }
+    via_lock_close(&lock);
+    return e->status;
+}
+
+/* runtime.db as an SQLite URI; a path may hold characters that mean something there. */
+static void
+schema_runtime_uri(const struct via_root *root, bool readonly, char *out, size_t size)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char path[VIA_PATH_SIZE];
+    size_t n = 0;
+
+    via_root_join(root, "runtime.db", path);
+    n = (size_t)snprintf(out, size, "file:");
+    for (const char *p = path; *p && n + 32 < size; p++) {
+        if (*p == '%' || *p == '?' || *p == '#') {
+            out[n++] = '%';
+            out[n++] = hex[(unsigned char)*p >> 4];
+            out[n++] = hex[(unsigned char)*p & 15];
+        } else {
+            out[n++] = *p;
+        }
+    }
+    (void)snprintf(out + n, size - n, "?mode=%s", readonly ? "ro" : "rw");
+}
+
+/* The settings as rows: what is compiled in, with what was set over it. */
+static void
+schema_settings_view(struct via_sql *s)
+{
+    struct via_buf b;
+
+    via_buf_init(&b);
+    via_buf_puts(&b, "CREATE TEMP VIEW v_settings AS WITH d(rid, name, \"default\", unit, help)"
+                     " AS (VALUES");
+    for (size_t i = 0; i < via_settings_count; i++) {
+        via_buf_printf(&b, "%s(%zu,", i ? "," : "", i + 1);
+        via_buf_put_sql(&b, via_settings[i].name);
+        via_buf_putc(&b, ',');
+        via_buf_put_sql(&b, via_settings[i].value);
+        via_buf_putc(&b, ',');
+        via_buf_put_sql(&b, via_settings[i].unit);
+        via_buf_putc(&b, ',');
+        via_buf_put_sql(&b, via_settings[i].help);
+        via_buf_putc(&b, ')');
+    }
+    via_buf_puts(&b, ") SELECT d.rid, d.name, coalesce(s.value, d.\"default\") AS value,"
+                     " d.\"default\", d.unit, d.help FROM d"
+                     " LEFT JOIN main.settings AS s ON s.name = d.name");
+    if (b.failed)
+        via_sql_fail(s, VIA_OUT_OF_MEMORY, "out of memory");
+    via_sql_exec(s, via_buf_text(&b));
+    via_buf_deinit(&b);
+}
+
+void
+via_schema_open(struct via_sql *s, const struct via_root *root, bool runtime_readonly, bool overlay)
+{
+    char path[VIA_PATH_SIZE];
+    char uri[3 * VIA_PATH_SIZE];
+    sqlite3_stmt *q;
+
+    via_root_join(root, "control-plane.db", path);
+    via_sql_open(s, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX);
+    if (!via_sql_ok(s))
+        return;
+    (void)sqlite3_busy_timeout(s->db, 5000);
+    schema_runtime_uri(root, runtime_readonly, uri, sizeof uri);
+    q = via_sql_stmt(s, "ATTACH ?1 AS rt");
+    via_sql_bind_text(s, q, 1, uri);
+    via_sql_run(s, q);
+    schema_pragmas(s);
+    via_sql_exec(s, overlay ? overlay_sql : plain_sql);
+    via_sql_exec(s, views_sql);
+    schema_settings_view(s);
+    if (via_sql_ok(s))
+        (void)sqlite3_busy_timeout(s->db, (int)via_setting_int(s, "busy_timeout_ms"));
+}
+
+void
+via_schema_open_runtime(struct via_sql *s, const struct via_root *root)
+{
+    char path[VIA_PATH_SIZE];
+
+    via_root_join(root, "runtime.db", path);
+    via_sql_open(s, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX);
+    if (via_sql_ok(s))
+        (void)sqlite3_busy_timeout(s->db, 5000);
+    schema_pragmas(s);
+}

@@ -1,0 +1,118 @@
+#include "control/setting.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define YEARS 315360000
+#define MEBI 1048576
+
+const struct via_setting via_settings[] = {
+    {"advertised_url", "", "URL", "what apps are told as the agent's address", 0, 0},
+    {"allowed_hosts", "", "names", "further Host names the agent answers to, comma-separated", 0,
+     0},
+    {"busy_timeout_ms", "5000", "ms", "how long a writer waits for another", 0, 600000},
+    {"client_token_ttl_s", "2592000", "s", "life of a token for clients that cannot renew one", 1,
+     YEARS},
+    {"destroy_retention_s", "604800", "s", "how long a destroyed add-on's bytes are kept", 0,
+     YEARS},
+    {"handover_s", "30", "s", "how long a superseded deploy's instances go on", 0, 86400},
+    {"hrana_encodings", "json,protobuf", "names", "encodings offered to libSQL clients", 0, 0},
+    {"json_depth", "64", "levels", "deepest JSON request", 2, 1000},
+    {"lease_ttl_s", "900", "s", "life of an instance's lease", 1, YEARS},
+    {"open_addons", "1000", "add-ons", "databases the agent keeps open at most", 1, 100000},
+    {"params_max", "32766", "parameters", "parameters of one statement at most", 0, 32766},
+    {"request_bytes", "16777216", "bytes", "longest request", 1024, 1024L * MEBI},
+    {"restore_timeout_s", "30", "s", "how long a restore waits for running operations", 0, 86400},
+    {"result_bytes", "268435456", "bytes", "longest result", 1024, 1048576L * MEBI},
+    {"sql_bytes", "1048576", "bytes", "longest SQL text", 64, 1000L * MEBI},
+    {"statement_timeout_ms", "30000", "ms", "longest statement", 1, 86400000},
+    {"tx_idle_ms", "10000", "ms", "longest pause inside a transaction", 1, 86400000},
+    {"tx_total_ms", "60000", "ms", "longest transaction", 1, 86400000},
+    {"workload_token_ttl_s", "900", "s", "life of a workload token", 1, YEARS},
+};
+const size_t via_settings_count = sizeof via_settings / sizeof via_settings[0];
+
+const struct via_setting *
+via_setting_find(const char *name)
+{
+    for (size_t i = 0; name && i < via_settings_count; i++)
+        if (strcmp(via_settings[i].name, name) == 0)
+            return &via_settings[i];
+    return NULL;
+}
+
+void
+via_setting_text(struct via_sql *db, const char *name, char *out, size_t size)
+{
+    const struct via_setting *setting = via_setting_find(name);
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT value FROM main.settings WHERE name = ?1");
+
+    (void)snprintf(out, size, "%s", setting ? setting->value : "");
+    via_sql_bind_text(db, q, 1, name);
+    if (via_sql_row(db, q))
+        via_sql_text(q, 0, out, size);
+    via_sql_end(db, q);
+}
+
+int64_t
+via_setting_int(struct via_sql *db, const char *name)
+{
+    char text[32];
+
+    via_setting_text(db, name, text, sizeof text);
+    return strtoll(text, NULL, 10);
+}
+
+/* Is `value` a number within the setting's bounds, or a text without control characters? */
+static bool
+setting_accepts(const struct via_setting *setting, const char *value)
+{
+    char *end = NULL;
+    long long n;
+
+    if (setting->max == 0) {
+        for (const char *p = value; *p; p++)
+            if ((unsigned char)*p < ' ' || *p == 127)
+                return false;
+        return strlen(value) < 1024;
+    }
+    errno = 0;
+    n = strtoll(value, &end, 10);
+    return value[0] && strspn(value, "0123456789") == strlen(value) && *end == '\0' && errno == 0 &&
+           n >= setting->min && n <= setting->max;
+}
+
+void
+via_setting_put(struct via_sql *db, const char *name, const char *value)
+{
+    const struct via_setting *setting = via_setting_find(name);
+    sqlite3_stmt *q;
+
+    if (!setting) {
+        via_sql_fail(db, VIA_SETTING_UNKNOWN,
+                     "there is no setting %s; SELECT name FROM via_settings lists them",
+                     name ? name : "NULL");
+        return;
+    }
+    if (!value) {
+        q = via_sql_stmt(db, "DELETE FROM main.settings WHERE name = ?1");
+        via_sql_bind_text(db, q, 1, name);
+        via_sql_run(db, q);
+        return;
+    }
+    if (!setting_accepts(setting, value)) {
+        if (setting->max)
+            via_sql_fail(db, VIA_VALUE_INVALID, "%s takes a whole number from %lld to %lld (%s)",
+                         name, (long long)setting->min, (long long)setting->max, setting->unit);
+        else
+            via_sql_fail(db, VIA_VALUE_INVALID, "%s takes one line of text under 1024 bytes", name);
+        return;
+    }
+    q = via_sql_stmt(db, "INSERT INTO main.settings(name, value) VALUES(?1, ?2)"
+                         " ON CONFLICT(name) DO UPDATE SET value = excluded.value");
+    via_sql_bind_text(db, q, 1, name);
+    via_sql_bind_text(db, q, 2, value);
+    via_sql_run(db, q);
+}

@@ -1,0 +1,39 @@
+/* readiness.h: can the app use its add-on now, and if not, what stands in the way. Pure.
+ *
+ * Layers in order: metadata, storage, binding, runtime. The first that fails is
+ * `blocking`, with who mends it, a reason for people and a line to type. */
+#ifndef VIA_RULES_READINESS_H
+#define VIA_RULES_READINESS_H
+
+#include "rules/lifecycle.h"
+#include "via/model.h"
+
+struct via_readiness_facts {
+    const char *addon;
+    const char *app;
+    const char *binding; /* "" when unbound */
+    const char *target;
+    enum via_addon_state addon_state;
+    bool storage_present;
+    bool storage_readable;
+    bool storage_writable;
+    bool deployed;         /* a running or pending deploy's release claims it */
+    bool deploy_running;   /* that deploy has had an instance */
+    bool instance_running; /* an instance with a live lease */
+    bool instance_expired; /* one whose lease has run out */
+};
+
+struct via_readiness {
+    bool metadata_ready;
+    bool storage_ready;
+    bool binding_ready;
+    bool runtime_ready;
+    bool usable_by_app;
+    enum via_status blocking; /* VIA_OK when usable */
+    char reason[VIA_MESSAGE_SIZE];
+    char remediation[VIA_MESSAGE_SIZE];
+};
+
+void via_readiness_decide(const struct via_readiness_facts *f, struct via_readiness *out);
+
+#endif
