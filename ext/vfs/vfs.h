@@ -14,8 +14,8 @@
 /* Register "via" over the default VFS; idempotent. Returns an SQLITE_ code. */
 int via_vfs_register(void);
 
-/* sqlite3_file_control(db, "main", VIA_FCNTL_GRANT, struct via_grant_slot *): set (grant != NULL) or
- * clear (NULL) the grant of a connection opened locked. Every statement must be reset and no
+/* sqlite3_file_control(db, "main", VIA_FCNTL_GRANT, struct via_grant_slot *): set (grant != NULL)
+ * or clear (NULL) the grant of a connection opened locked. Every statement must be reset and no
  * transaction open. The grant is borrowed until it is cleared or replaced. */
 #define VIA_FCNTL_GRANT 0x56494101
 
