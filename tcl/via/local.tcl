@@ -8,7 +8,6 @@ oo::class create via::Local {
 
     variable handle nullText mode refusal
 
-    # Why not read-only, by authorizer action, when an operation may not do it at all.
     constructor {binding fallback null} {
         package require sqlite3
         set nullText $null
@@ -90,34 +89,39 @@ oo::class create via::Local {
         return [dict create columns {} rows {} update_count $count last_insert_rowid 0]
     }
 
+    # What may be done from here on: query reads, execute writes, {} is our own.
     method Mode {wanted} {
         if {$wanted eq $mode} return
         set mode $wanted
-        $handle authorizer [expr {$mode eq {} ? {} : [namespace code {my Authorize}]}]
+        $handle authorizer {}
+        $handle eval "PRAGMA query_only = [expr {$mode eq "query"}]"
+        if {$mode ne {}} {
+            $handle authorizer [namespace code {my Authorize}]
+        }
     }
 
-    # SQLite's authorizer: asked while a statement is prepared.
+    # SQLite's authorizer: asked while a statement is prepared. Writes are not its business, for
+    # virtual tables prepare some while they are merely read.
     method Authorize {action first second args} {
         if {$action in {SQLITE_ATTACH SQLITE_DETACH SQLITE_TRANSACTION SQLITE_SAVEPOINT}
-            || ($action eq "SQLITE_FUNCTION" && $second eq "load_extension")
-            || ($action eq "SQLITE_PRAGMA" && ![my Harmless $first $second])} {
+            || ($action eq "SQLITE_FUNCTION" && $second eq "load_extension")} {
             set refusal statement_forbidden
-        } elseif {$mode eq "query"
-                  && $action ni {SQLITE_SELECT SQLITE_READ SQLITE_FUNCTION SQLITE_RECURSIVE
-                                 SQLITE_PRAGMA}} {
-            set refusal query_not_readonly
-        } else {
-            return SQLITE_OK
+        } elseif {$action eq "SQLITE_PRAGMA"} {
+            set refusal [my Pragma $first $second]
         }
-        return SQLITE_DENY
+        return [expr {$refusal eq {} ? "SQLITE_OK" : "SQLITE_DENY"}]
     }
 
-    method Harmless {name value} {
-        set reads {table_info table_xinfo table_list index_list index_info index_xinfo
-            foreign_key_list foreign_key_check}
-        set writes {user_version application_id defer_foreign_keys recursive_triggers optimize}
-        return [expr {$value eq {} || $name in $reads
-                      || ($mode eq "execute" && $name in $writes)}]
+    # Why this pragma is refused, {} when it is not.
+    method Pragma {name value} {
+        if {$value eq {} || $name in {table_info table_xinfo table_list index_list index_info
+                index_xinfo foreign_key_list foreign_key_check}} {
+            return {}
+        }
+        if {$name ni {user_version application_id defer_foreign_keys recursive_triggers}} {
+            return statement_forbidden
+        }
+        return [expr {$mode eq "query" ? "query_not_readonly" : {}}]
     }
 
     # Run one statement, a list of tokens.
@@ -227,12 +231,15 @@ oo::class create via::Local {
 
     # Raise SQLite's complaint as the agent would.
     method Explain {message} {
+        set number [$handle errorcode]
+        if {$mode eq "query" && $number == 8} {
+            set refusal query_not_readonly
+        }
         if {$refusal eq "query_not_readonly"} {
             ::via::raise $refusal "query only reads; use execute" {} {http 400}
         } elseif {$refusal ne {}} {
             ::via::raise $refusal "this statement is not open to apps" {} {http 400}
         }
-        set number [$handle errorcode]
         if {$number in {5 6}} {
             ::via::raise database_busy "the database is busy: $message" {} {http 503 retryable 1}
         }

@@ -105,7 +105,9 @@ proc via::typed {value} {
     if {[regexp {^(0|-?[1-9][0-9]{0,18})$} $value] && [expr {wide($value)}] eq $value} {
         return [list integer $value]
     }
-    if {[regexp {^-?[0-9]+\.[0-9]+(e[-+]?[0-9]+)?$} $value] && [expr {double($value)}] eq $value} {
+    # Up to 15 digits, for that many come back unchanged when the column turns out to be text.
+    if {[regexp {^-?[0-9]+\.[0-9]+$} $value] && [string length $value] <= 16
+        && [expr {double($value)}] eq $value && $value ne "-0.0"} {
         return [list real $value]
     }
     return [list text $value]
