@@ -90,6 +90,8 @@ via_json_free(via_json *doc)
 enum via_json_type
 via_json_type(const via_json *v)
 {
+    if (!v)
+        return VIA_JSON_NULL;
     switch (json_typeof(v)) {
     case JSON_FALSE:
         return VIA_JSON_FALSE;

@@ -29,6 +29,7 @@ VIA_MUST_USE enum via_status via_json_parse(const char *text, size_t n, int max_
                                             via_json **out, struct via_error *e);
 void via_json_free(via_json *doc);
 
+/* What a value says. All take NULL, an absent member, for a JSON null. */
 enum via_json_type via_json_type(const via_json *v);
 int64_t via_json_integer(const via_json *v); /* 0 unless an integer */
 double via_json_real(const via_json *v);     /* 0 unless a number */
