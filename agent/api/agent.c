@@ -1,0 +1,148 @@
+/* agent.c: the parts of an agent, their making, their upkeep. */
+#include "api/agent.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "effects/effects.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RECOVER_EVERY_S 5
+
+static void
+bounds_read(struct via_access *access, struct via_bounds *b)
+{
+    memset(b, 0, sizeof *b); /* compared byte by byte */
+    b->request_bytes = via_access_setting_int(access, "request_bytes");
+    b->result_bytes = via_access_setting_int(access, "result_bytes");
+    b->sql_bytes = via_access_setting_int(access, "sql_bytes");
+    b->params_max = via_access_setting_int(access, "params_max");
+    b->json_depth = via_access_setting_int(access, "json_depth");
+    b->open_addons = via_access_setting_int(access, "open_addons");
+    b->statement_timeout_ms = via_access_setting_int(access, "statement_timeout_ms");
+    b->busy_timeout_ms = via_access_setting_int(access, "busy_timeout_ms");
+    via_access_setting_text(access, "allowed_hosts", b->allowed_hosts, sizeof b->allowed_hosts);
+}
+
+/* Take in the settings. Threads may still read the old ones, so those are kept for ever: a few
+ * hundred bytes each time an operator changes one. */
+static void
+bounds_refresh(struct via_agent *a)
+{
+    const struct via_bounds *old = atomic_load(&a->bounds);
+    struct via_bounds now, *made;
+
+    bounds_read(a->tick_access, &now);
+    if (now.request_bytes <= 0 || (old && memcmp(old, &now, sizeof now) == 0))
+        return;
+    made = malloc(sizeof *made);
+    if (!made)
+        return;
+    *made = now;
+    atomic_store(&a->bounds, made);
+}
+
+static void
+agent_recover(struct via_agent *a)
+{
+    struct via_error e = {0};
+    int settled = 0;
+
+    if (via_effects_recover(&a->root, &settled, &e) != VIA_OK)
+        via_log(VIA_LOG_WARN, "cannot mend unfinished operations: %s: %s",
+                via_status_word(e.status), e.message);
+    if (settled)
+        via_log(VIA_LOG_INFO, "mended %d unfinished operation%s", settled, settled == 1 ? "" : "s");
+}
+
+/* Map run/epoch. The old page stays mapped, for a grant in use may point at it. */
+static enum via_status
+epoch_map(struct via_agent *a, struct via_error *e)
+{
+    struct via_epoch *ep = calloc(1, sizeof *ep);
+
+    if (!ep)
+        return via_error_set(e, VIA_OUT_OF_MEMORY, "there is no memory for the epoch");
+    if (via_epoch_open(ep, &a->root, e) != VIA_OK) {
+        free(ep);
+        return e->status;
+    }
+    atomic_store(&a->epoch, ep);
+    return VIA_OK;
+}
+
+enum via_status
+via_agent_open(struct via_agent *a, struct via_error *e)
+{
+    int vfs;
+
+    if (epoch_map(a, e) != VIA_OK || via_witness_new(&a->root, &a->witness, e) != VIA_OK ||
+        via_access_new(&a->root, atomic_load(&a->epoch), &a->tick_access, e) != VIA_OK)
+        return e->status;
+    vfs = via_vfs_register();
+    if (vfs != SQLITE_OK)
+        return via_error_set(e, VIA_INTERNAL_ERROR, "cannot register the guarded VFS: %s",
+                             sqlite3_errstr(vfs));
+    bounds_refresh(a);
+    a->tokens = via_tokens_new();
+    a->lanes = via_lanes_new();
+    a->pool = a->lanes ? via_pool_new(a->lanes) : NULL;
+    via_lane_init(&a->door, VIA_LANE_QUICK, VIA_WORKERS);
+    if (!a->tokens || !a->pool || !atomic_load(&a->bounds))
+        return via_error_set(e, VIA_OUT_OF_MEMORY, "there is no memory for the agent");
+    agent_recover(a);
+    return VIA_OK;
+}
+
+void
+via_agent_close(struct via_agent *a)
+{
+    struct via_epoch *ep = atomic_load(&a->epoch);
+
+    via_lanes_free(a->lanes);
+    via_pool_free(a->pool);
+    via_tokens_free(a->tokens);
+    for (int i = 0; i < VIA_WORKERS; i++)
+        via_access_free(a->access[i]);
+    via_access_free(a->tick_access);
+    via_witness_free(a->witness);
+    free((void *)atomic_load(&a->bounds));
+    if (ep)
+        via_epoch_close(ep);
+    free(ep);
+}
+
+struct via_access *
+via_agent_access(struct via_agent *a, int worker, struct via_error *e)
+{
+    const struct via_epoch *ep = atomic_load(&a->epoch);
+
+    if (a->access[worker] && a->access_epoch[worker] == ep)
+        return a->access[worker];
+    via_access_free(a->access[worker]);
+    a->access[worker] = NULL;
+    if (via_access_new(&a->root, ep, &a->access[worker], e) != VIA_OK)
+        return NULL;
+    a->access_epoch[worker] = ep;
+    return a->access[worker];
+}
+
+void
+via_agent_tick(struct via_agent *a, int64_t second)
+{
+    struct via_error e = {0};
+
+    via_witness_tick(a->witness);
+    if (!via_epoch_is_current(atomic_load(&a->epoch), &a->root)) {
+        via_log(VIA_LOG_WARN, "run/epoch was replaced; every grant is checked anew");
+        if (epoch_map(a, &e) != VIA_OK)
+            via_log(VIA_LOG_ERROR, "cannot map it: %s", e.message);
+    }
+    bounds_refresh(a);
+    via_tokens_tick(a->tokens, via_clock_now_ms());
+    via_pool_tick(a->pool);
+    if (second % RECOVER_EVERY_S == 0)
+        agent_recover(a);
+}

@@ -1,0 +1,42 @@
+/* agent.h: what one agent consists of, handed to every route. */
+#ifndef VIA_API_AGENT_H
+#define VIA_API_AGENT_H
+
+#include "base/epoch.h"
+#include "control/access.h"
+#include "control/witness.h"
+#include "http/listen.h"
+#include "proxy/pool.h"
+#include "proxy/tokens.h"
+
+#include <stdatomic.h>
+
+struct via_agent {
+    struct via_root root;
+    struct via_epoch *_Atomic epoch; /* replaced when its file is; never freed while serving */
+    const struct via_bounds *_Atomic bounds;
+    struct via_witness *witness;
+    struct via_tokens *tokens;
+    struct via_lanes *lanes;
+    struct via_pool *pool;
+    struct via_lane door;                   /* requests that the gates have to look at */
+    struct via_access *access[VIA_WORKERS]; /* each of its worker alone, made on first use */
+    const struct via_epoch *access_epoch[VIA_WORKERS];
+    struct via_access *tick_access; /* of the tick */
+    char listen[VIA_LISTEN_SIZE];
+    _Atomic bool draining;
+};
+
+/* Open everything below the listeners, mending first what a dead process left. */
+VIA_MUST_USE enum via_status via_agent_open(struct via_agent *a, struct via_error *e);
+
+/* Close it; every request is answered by then. Fine after a failed open. */
+void via_agent_close(struct via_agent *a);
+
+/* The gates, for worker `worker` alone. NULL: *e says why. */
+struct via_access *via_agent_access(struct via_agent *a, int worker, struct via_error *e);
+
+/* What is due each second; `second` counts them. */
+void via_agent_tick(struct via_agent *a, int64_t second);
+
+#endif

@@ -1,0 +1,137 @@
+/* routes.c: a table of routes, and the checks that come before all of them. */
+#include "api/routes.h"
+
+#include "api/reply.h"
+#include "api/sqlcall.h"
+#include "http/host.h"
+
+#include <string.h>
+
+struct route {
+    const char *path;
+    const char *method;
+    enum via_http_turn (*serve)(struct via_agent *a, struct via_http_request *r);
+};
+
+static enum via_http_turn
+serve_health(struct via_agent *a, struct via_http_request *r)
+{
+    (void)a;
+    r->status = 200;
+    via_buf_puts(&r->reply, "{\"status\":\"ok\",\"version\":\"" VIA_VERSION "\"}");
+    return VIA_HTTP_ANSWERED;
+}
+
+static enum via_http_turn
+serve_query(struct via_agent *a, struct via_http_request *r)
+{
+    return via_sqlcall_serve(a, r, VIA_RUN_QUERY);
+}
+
+static enum via_http_turn
+serve_execute(struct via_agent *a, struct via_http_request *r)
+{
+    return via_sqlcall_serve(a, r, VIA_RUN_EXECUTE);
+}
+
+static enum via_http_turn
+serve_setup(struct via_agent *a, struct via_http_request *r)
+{
+    return via_sqlcall_serve(a, r, VIA_RUN_SETUP);
+}
+
+static const struct route routes[] = {
+    {"/v1/runtime/sql/query", "POST", serve_query},
+    {"/v1/runtime/sql/execute", "POST", serve_execute},
+    {"/v1/runtime/sql/setup", "POST", serve_setup},
+    {"/health", "GET", serve_health},
+};
+
+/* May this request be looked at? Answers it when not. */
+static bool
+request_is_welcome(struct via_agent *a, struct via_http_request *r)
+{
+    const struct via_bounds *bounds = atomic_load(&a->bounds);
+
+    if (atomic_load_explicit(&a->draining, memory_order_relaxed)) {
+        r->close = true;
+        via_reply_error(r, VIA_SHUTTING_DOWN, "the agent is going down; try again", NULL);
+        return false;
+    }
+    if (!r->host) {
+        via_reply_error(r, VIA_BAD_REQUEST, "the request has no Host", NULL);
+        return false;
+    }
+    if (!via_http_host_is_served(r->host, a->listen, bounds->allowed_hosts)) {
+        via_reply_error(r, VIA_HOST_REFUSED,
+                        "this Host is not served here; an operator can add it to allowed_hosts",
+                        NULL);
+        return false;
+    }
+    if (r->origin && !via_http_origin_is_allowed(r->origin, bounds->allowed_hosts)) {
+        via_reply_error(r, VIA_ORIGIN_REFUSED,
+                        "pages of this Origin may not call Via; an operator can add its host to "
+                        "allowed_hosts",
+                        NULL);
+        return false;
+    }
+    return true;
+}
+
+static enum via_http_turn
+routes_serve(void *arg, struct via_http_request *r)
+{
+    if (!request_is_welcome(arg, r))
+        return VIA_HTTP_ANSWERED;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (strcmp(r->path, routes[i].path) != 0)
+            continue;
+        if (strcmp(r->method, routes[i].method) == 0)
+            return routes[i].serve(arg, r);
+        r->allow = routes[i].method;
+        via_reply_error(r, VIA_METHOD_NOT_ALLOWED, "this route takes another method", NULL);
+        return VIA_HTTP_ANSWERED;
+    }
+    via_reply_error(r, VIA_ROUTE_NOT_FOUND, "there is no such route", NULL);
+    return VIA_HTTP_ANSWERED;
+}
+
+static void
+routes_refuse(void *arg, struct via_http_request *r, const char *sentence)
+{
+    (void)arg;
+    via_reply_transport(r, sentence);
+}
+
+static size_t
+routes_body_limit(void *arg)
+{
+    struct via_agent *a = arg;
+
+    return (size_t)atomic_load(&a->bounds)->request_bytes;
+}
+
+static void
+routes_over(void *arg, struct via_http_request *r)
+{
+    via_sqlcall_over(arg, r);
+}
+
+static void
+routes_gone(void *arg, struct via_http_request *r)
+{
+    via_sqlcall_gone(arg, r);
+}
+
+void
+via_routes_handler(struct via_agent *a, struct via_http_handler *out)
+{
+    *out = (struct via_http_handler){
+        .arg = a,
+        .serve = routes_serve,
+        .refuse = routes_refuse,
+        .body_limit = routes_body_limit,
+        .over = routes_over,
+        .gone = routes_gone,
+    };
+}

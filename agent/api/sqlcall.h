@@ -1,0 +1,20 @@
+/* sqlcall.h: POST /v1/runtime/sql/query, execute and setup.
+ *
+ * A request that the gates have passed before, and whose answer is near, is served on its
+ * connection's thread. All else is parked and goes through the door: a worker asks the
+ * gates, then hands it to the add-on's lane. */
+#ifndef VIA_API_SQLCALL_H
+#define VIA_API_SQLCALL_H
+
+#include "api/agent.h"
+#include "http/server.h"
+#include "proxy/run.h"
+
+enum via_http_turn via_sqlcall_serve(struct via_agent *a, struct via_http_request *r,
+                                     enum via_run_kind kind);
+
+/* The request is over, its connection closed: let go of what they hold. Fine for any request. */
+void via_sqlcall_over(struct via_agent *a, struct via_http_request *r);
+void via_sqlcall_gone(struct via_agent *a, struct via_http_request *r);
+
+#endif

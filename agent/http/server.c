@@ -1,0 +1,292 @@
+/* server.c: connections and requests over the HTTP library.
+ *
+ * Owns one struct link a connection. What it must not know: routes, tokens, SQL. */
+#include "http/server.h"
+
+#include "http/headers.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POOL_THREADS 2
+#define POOL_BYTES (16 * 1024)
+#define KEEP_BYTES (64 * 1024)
+#define IDLE_S 300 /* a connection without a request */
+#define STALL_S 30 /* a client that takes nothing of a streamed answer */
+#define CONNECTIONS 8192
+
+struct via_http_server {
+    struct MHD_Daemon *daemon;
+    const struct via_http_handler *handler;
+    int fd; /* taken back when quiesced */
+    bool quiesced;
+    _Atomic int busy;
+};
+
+struct link {
+    struct via_http_request r; /* first: a request is its link */
+    struct via_http_server *server;
+    struct MHD_Connection *connection;
+    size_t limit;     /* of this request's body */
+    size_t swallowed; /* bytes beyond the limit */
+    bool answered;
+};
+
+static struct link *
+link_of(struct via_http_request *r)
+{
+    return (struct link *)(void *)r;
+}
+
+/* -- answers -------------------------------------------------------------------- */
+
+static ssize_t
+link_read(void *arg, uint64_t position, char *out, size_t size)
+{
+    struct link *l = arg;
+    ssize_t n;
+
+    if (position < l->r.reply.len) {
+        size_t left = l->r.reply.len - (size_t)position;
+
+        n = (ssize_t)(left < size ? left : size);
+        memcpy(out, l->r.reply.data + position, (size_t)n);
+        return n;
+    }
+    n = l->r.pull(&l->r, out, size);
+    if (n == VIA_HTTP_END)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (n == VIA_HTTP_CUT)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    return n;
+}
+
+static enum MHD_Result
+link_queue(struct link *l)
+{
+    struct MHD_Response *response;
+    enum MHD_Result done;
+    char number[16];
+
+    if (l->r.pull)
+        response =
+            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, POOL_BYTES, link_read, l, NULL);
+    else
+        response = MHD_create_response_from_buffer(l->r.reply.len, l->r.reply.data,
+                                                   MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    MHD_add_response_header(response, "Content-Type", "application/json");
+    if (l->r.allow)
+        MHD_add_response_header(response, "Allow", l->r.allow);
+    if (l->r.retry_after_s) {
+        snprintf(number, sizeof number, "%d", l->r.retry_after_s);
+        MHD_add_response_header(response, "Retry-After", number);
+    }
+    if (l->r.close)
+        MHD_add_response_header(response, "Connection", "close");
+    done = MHD_queue_response(l->connection, (unsigned)l->r.status, response);
+    MHD_destroy_response(response);
+    return done;
+}
+
+static enum MHD_Result
+link_refuse(struct link *l, int status, const char *sentence)
+{
+    l->r.status = status;
+    l->r.close = true;
+    l->server->handler->refuse(l->server->handler->arg, &l->r, sentence);
+    return link_queue(l);
+}
+
+/* -- requests ------------------------------------------------------------------- */
+
+static enum MHD_Result
+link_begin(struct link *l, const char *method, const char *path, const char *version)
+{
+    struct via_http_headers h = {0};
+
+    l->r.method = method;
+    l->r.path = path;
+    l->r.status = 0;
+    l->r.allow = NULL;
+    l->r.retry_after_s = 0;
+    l->r.close = false;
+    l->r.pull = NULL;
+    l->answered = false;
+    l->swallowed = 0;
+    via_buf_reset(&l->r.body);
+    via_buf_reset(&l->r.reply);
+    atomic_fetch_add_explicit(&l->server->busy, 1, memory_order_relaxed);
+
+    if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
+        return link_refuse(l, 505, "only HTTP/1.1 is spoken here");
+    via_http_headers_read(&h, l->connection);
+    if (h.wrong)
+        return link_refuse(l, 400, h.wrong);
+    l->r.host = h.host;
+    l->r.origin = h.origin;
+    l->r.authorization = h.authorization;
+    l->limit = l->server->handler->body_limit(l->server->handler->arg);
+    if (h.length > l->limit)
+        return link_refuse(l, 413, "the request is longer than request_bytes allows");
+    return MHD_YES;
+}
+
+/* A body without a declared length can only be refused once it has arrived: keep
+ * nothing of it and give up on one that does not end. */
+static enum MHD_Result
+link_body(struct link *l, const char *bytes, size_t n)
+{
+    if (!l->swallowed && n <= l->limit - l->r.body.len) {
+        via_buf_put(&l->r.body, bytes, n);
+        return l->r.body.failed ? MHD_NO : MHD_YES;
+    }
+    via_buf_deinit(&l->r.body);
+    l->swallowed += n;
+    return l->swallowed > 4 * l->limit ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result
+server_handle(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
+              const char *version, const char *upload, size_t *upload_size, void **request)
+{
+    struct link *l = *request;
+
+    (void)arg;
+    if (!l) {
+        l = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+        if (!l)
+            return MHD_NO;
+        *request = l;
+        l->connection = connection;
+        return link_begin(l, method, path, version);
+    }
+    if (*upload_size) {
+        size_t n = *upload_size;
+
+        *upload_size = 0;
+        return link_body(l, upload, n);
+    }
+    if (!l->answered) {
+        if (l->swallowed)
+            return link_refuse(l, 413, "the request is longer than request_bytes allows");
+        if (l->server->handler->serve(l->server->handler->arg, &l->r) == VIA_HTTP_PARKED)
+            return MHD_YES; /* from here on `l` belongs to whoever answers */
+    }
+    return link_queue(l);
+}
+
+static void
+server_over(void *arg, struct MHD_Connection *connection, void **request,
+            enum MHD_RequestTerminationCode why)
+{
+    struct link *l = *request;
+
+    (void)arg;
+    (void)why;
+    if (!l)
+        return;
+    *request = NULL;
+    if (l->r.pull)
+        MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)IDLE_S);
+    l->server->handler->over(l->server->handler->arg, &l->r);
+    if (l->r.body.cap > KEEP_BYTES)
+        via_buf_deinit(&l->r.body);
+    if (l->r.reply.cap > KEEP_BYTES)
+        via_buf_deinit(&l->r.reply);
+    atomic_fetch_sub_explicit(&l->server->busy, 1, memory_order_relaxed);
+}
+
+static void
+server_notice(void *arg, struct MHD_Connection *connection, void **context,
+              enum MHD_ConnectionNotificationCode what)
+{
+    struct via_http_server *s = arg;
+    struct link *l = *context;
+
+    (void)connection;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        l = calloc(1, sizeof *l);
+        if (l) {
+            l->server = s;
+            via_buf_init(&l->r.body);
+            via_buf_init(&l->r.reply);
+        }
+        *context = l;
+    } else if (l) {
+        s->handler->gone(s->handler->arg, &l->r);
+        via_buf_deinit(&l->r.body);
+        via_buf_deinit(&l->r.reply);
+        free(l);
+        *context = NULL;
+    }
+}
+
+void
+via_http_park(struct via_http_request *r)
+{
+    MHD_suspend_connection(link_of(r)->connection);
+}
+
+void
+via_http_resume(struct via_http_request *r)
+{
+    link_of(r)->answered = true;
+    MHD_resume_connection(link_of(r)->connection);
+}
+
+/* -- the server ----------------------------------------------------------------- */
+
+struct via_http_server *
+via_http_server_new(int fd, const struct via_http_handler *handler)
+{
+    struct via_http_server *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    s->handler = handler;
+    s->fd = fd;
+    s->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK,
+        0, NULL, NULL, server_handle, s, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)POOL_THREADS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+        MHD_OPTION_NOTIFY_COMPLETED, server_over, s, MHD_OPTION_NOTIFY_CONNECTION, server_notice, s,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    if (!s->daemon) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void
+via_http_server_quiesce(struct via_http_server *s)
+{
+    if (!s->quiesced)
+        s->fd = MHD_quiesce_daemon(s->daemon);
+    s->quiesced = true;
+}
+
+int
+via_http_server_busy(const struct via_http_server *s)
+{
+    return atomic_load(&s->busy);
+}
+
+void
+via_http_server_free(struct via_http_server *s)
+{
+    if (!s)
+        return;
+    MHD_stop_daemon(s->daemon);
+    if (s->quiesced && s->fd >= 0)
+        close(s->fd);
+    free(s);
+}

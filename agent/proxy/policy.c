@@ -1,0 +1,213 @@
+/* policy.c: the allow-list. One line of the contract, one row of a table or one case. */
+#include "proxy/policy.h"
+
+#include "base/error.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* What a pragma may do here. */
+enum pragma_rule {
+    PRAGMA_READ,  /* without a value only */
+    PRAGMA_ASK,   /* a value is a question: a table, an index, a number of rows */
+    PRAGMA_STORE, /* a value is written into the database */
+    PRAGMA_TUNE,  /* a value changes the connection, which is set right afterwards */
+    PRAGMA_WRITE  /* writes with or without a value */
+};
+
+static const struct {
+    const char *name;
+    enum pragma_rule rule;
+} pragmas[] = {
+    {"table_info", PRAGMA_ASK},          {"table_xinfo", PRAGMA_ASK},
+    {"table_list", PRAGMA_ASK},          {"index_list", PRAGMA_ASK},
+    {"index_info", PRAGMA_ASK},          {"index_xinfo", PRAGMA_ASK},
+    {"foreign_key_list", PRAGMA_ASK},    {"foreign_key_check", PRAGMA_ASK},
+    {"integrity_check", PRAGMA_ASK},     {"quick_check", PRAGMA_ASK},
+    {"user_version", PRAGMA_STORE},      {"application_id", PRAGMA_STORE},
+    {"foreign_keys", PRAGMA_TUNE},       {"defer_foreign_keys", PRAGMA_TUNE},
+    {"recursive_triggers", PRAGMA_TUNE}, {"optimize", PRAGMA_WRITE},
+    {"auto_vacuum", PRAGMA_READ},        {"cache_size", PRAGMA_READ},
+    {"collation_list", PRAGMA_READ},     {"compile_options", PRAGMA_READ},
+    {"data_version", PRAGMA_READ},       {"database_list", PRAGMA_READ},
+    {"encoding", PRAGMA_READ},           {"freelist_count", PRAGMA_READ},
+    {"function_list", PRAGMA_READ},      {"journal_mode", PRAGMA_READ},
+    {"max_page_count", PRAGMA_READ},     {"module_list", PRAGMA_READ},
+    {"page_count", PRAGMA_READ},         {"page_size", PRAGMA_READ},
+    {"pragma_list", PRAGMA_READ},        {"query_only", PRAGMA_READ},
+    {"schema_version", PRAGMA_READ},     {"synchronous", PRAGMA_READ},
+    {"temp_store", PRAGMA_READ},
+};
+
+static int
+policy_refuse(struct via_policy *p, enum via_status status, const char *sentence)
+{
+    via_error_set(&p->error, status, "%s", sentence);
+    return SQLITE_DENY;
+}
+
+static int
+policy_pragma(struct via_policy *p, const char *name, const char *value)
+{
+    for (size_t i = 0; i < sizeof pragmas / sizeof pragmas[0]; i++) {
+        enum pragma_rule rule = pragmas[i].rule;
+
+        if (strcasecmp(name, pragmas[i].name) != 0)
+            continue;
+        if (rule == PRAGMA_ASK || (!value && rule != PRAGMA_WRITE))
+            return SQLITE_OK;
+        if (rule == PRAGMA_READ)
+            return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "this pragma may only be read");
+        if (!p->writer)
+            return policy_refuse(p, VIA_QUERY_NOT_READONLY, "a query may not set a pragma");
+        p->schema = true;
+        p->pragma_set = p->pragma_set || rule == PRAGMA_TUNE;
+        return SQLITE_OK;
+    }
+    return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "this pragma is not allowed");
+}
+
+static bool
+is_reserved(const char *name)
+{
+    return name && strncasecmp(name, "via_", 4) == 0;
+}
+
+static bool
+is_schema_table(const char *name)
+{
+    static const char *const names[] = {"sqlite_master", "sqlite_schema", "sqlite_temp_master",
+                                        "sqlite_temp_schema"};
+
+    for (size_t i = 0; name && i < sizeof names / sizeof names[0]; i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static int
+policy_function(struct via_policy *p, const char *name)
+{
+    if (is_reserved(name) || (name && strcasecmp(name, "load_extension") == 0) ||
+        (name && strcasecmp(name, "fts3_tokenizer") == 0))
+        return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "this function is not allowed");
+    return SQLITE_OK;
+}
+
+/* INSERT, UPDATE, DELETE. Whether a query may is asked of the finished statement, for
+ * virtual tables prepare writes of their own while they are merely read. */
+static int
+policy_change(struct via_policy *p, const char *table, const char *schema)
+{
+    if (is_reserved(table))
+        return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "names that begin with via_ are Via's");
+    if (is_schema_table(table))
+        p->master = true;
+    else if (schema && strcasecmp(schema, "temp") == 0)
+        return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "temporary objects are not allowed");
+    return SQLITE_OK;
+}
+
+/* CREATE, DROP, ALTER and their kind; `name` is the object, `other` its table or module. */
+static int
+policy_schema(struct via_policy *p, const char *name, const char *other)
+{
+    if (is_reserved(name) || is_reserved(other))
+        return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "names that begin with via_ are Via's");
+    p->schema = true;
+    return SQLITE_OK;
+}
+
+static int
+policy_authorize(void *arg, int action, const char *a, const char *b, const char *schema,
+                 const char *trigger)
+{
+    struct via_policy *p = arg;
+
+    (void)trigger;
+    if (p->trusted)
+        return SQLITE_OK;
+    if (p->vacuum) /* its inner statements; the file it goes through is a nameless temporary */
+        return action == SQLITE_ATTACH && (!a || a[0])
+                   ? policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "VACUUM INTO is not allowed")
+                   : SQLITE_OK;
+    switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_RECURSIVE:
+        return SQLITE_OK;
+    case SQLITE_READ:
+        if (is_reserved(a) || (a && strcasecmp(a, "sqlite_dbpage") == 0))
+            return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "this table is not allowed");
+        return SQLITE_OK;
+    case SQLITE_FUNCTION:
+        return policy_function(p, b);
+    case SQLITE_PRAGMA:
+        return policy_pragma(p, a, b);
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE:
+        return policy_change(p, a, schema);
+    case SQLITE_CREATE_INDEX:
+    case SQLITE_CREATE_TABLE:
+    case SQLITE_CREATE_TRIGGER:
+    case SQLITE_CREATE_VIEW:
+    case SQLITE_CREATE_VTABLE:
+    case SQLITE_DROP_INDEX:
+    case SQLITE_DROP_TABLE:
+    case SQLITE_DROP_TRIGGER:
+    case SQLITE_DROP_VIEW:
+    case SQLITE_DROP_VTABLE:
+    case SQLITE_ANALYZE:
+    case SQLITE_REINDEX:
+        return policy_schema(p, a, b);
+    case SQLITE_ALTER_TABLE: /* here the schema comes first, then the table */
+        return policy_schema(p, b, NULL);
+    case SQLITE_CREATE_TEMP_INDEX:
+    case SQLITE_CREATE_TEMP_TABLE:
+    case SQLITE_CREATE_TEMP_TRIGGER:
+    case SQLITE_CREATE_TEMP_VIEW:
+    case SQLITE_DROP_TEMP_INDEX:
+    case SQLITE_DROP_TEMP_TABLE:
+    case SQLITE_DROP_TEMP_TRIGGER:
+    case SQLITE_DROP_TEMP_VIEW:
+        return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "temporary objects are not allowed");
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+        return policy_refuse(p, VIA_STATEMENT_FORBIDDEN,
+                             "transaction control is not allowed here; setup runs its statements "
+                             "in one transaction");
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH:
+        return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "ATTACH and DETACH are not allowed");
+    default:
+        return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "this statement is not allowed");
+    }
+}
+
+void
+via_policy_attach(struct via_policy *p, sqlite3 *db)
+{
+    sqlite3_set_authorizer(db, policy_authorize, p);
+}
+
+void
+via_policy_begin(struct via_policy *p)
+{
+    p->schema = p->master = p->pragma_set = false;
+    via_error_clear(&p->error);
+}
+
+enum via_status
+via_policy_end(struct via_policy *p, sqlite3_stmt *stmt, struct via_error *e)
+{
+    if (!via_error_is_set(&p->error) && p->master && !p->schema)
+        via_error_set(&p->error, VIA_STATEMENT_FORBIDDEN,
+                      "the schema table may not be written directly");
+    if (!via_error_is_set(&p->error) && stmt && !p->writer &&
+        (!sqlite3_stmt_readonly(stmt) || sqlite3_column_count(stmt) == 0))
+        via_error_set(&p->error, VIA_QUERY_NOT_READONLY,
+                      "query runs statements that only read; use execute or setup");
+    if (!via_error_is_set(&p->error))
+        return VIA_OK;
+    return via_error_set(e, p->error.status, "%s", p->error.message);
+}

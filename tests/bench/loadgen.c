@@ -1,0 +1,126 @@
+/* The focus of this file is one keep-alive client on a Unix socket that sends the same kind of
+ * request over and over, and says how many were answered a second.
+ *
+ *     loadgen SOCKET REQUESTS TOKEN_FILE POINTS [PATH BODY]
+ *
+ * The first %d in BODY becomes a point from 1 to POINTS, another one each time. An answer other
+ * than 200 ends it with status 1. TOKEN_FILE may be "-" for none. Prints the number alone. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEFAULT_PATH "/v1/runtime/sql/query"
+#define DEFAULT_BODY                                                                               \
+    "{\"binding\":\"DATABASE\",\"sql\":\"SELECT body FROM item WHERE id = ?\",\"params\":[%d]}"
+
+static char token[8192], in[1 << 20];
+
+static double
+now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int
+fail(const char *what)
+{
+    fprintf(stderr, "loadgen: %s\n", what);
+    return 1;
+}
+
+static void
+token_read(const char *path)
+{
+    FILE *f = strcmp(path, "-") ? fopen(path, "r") : NULL;
+
+    if (!f)
+        return;
+    if (!fgets(token, sizeof token, f))
+        token[0] = '\0';
+    token[strcspn(token, "\n")] = '\0';
+    fclose(f);
+}
+
+static int
+connect_to(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0 ? fd : -1;
+}
+
+/* Read one whole answer of a known length into `in`. */
+static int
+answer_read(int fd)
+{
+    size_t len = 0, whole = 0;
+
+    while (!whole || len < whole) {
+        ssize_t n = recv(fd, in + len, sizeof in - 1 - len, 0);
+        char *end, *length;
+
+        if (n <= 0)
+            return 0;
+        len += (size_t)n;
+        in[len] = '\0';
+        end = strstr(in, "\r\n\r\n");
+        length = end ? strcasestr(in, "content-length:") : NULL;
+        if (length)
+            whole = (size_t)(end + 4 - in) + strtoul(length + 15, NULL, 10);
+    }
+    return strncmp(in, "HTTP/1.1 200 ", 13) == 0;
+}
+
+static int
+request_make(char *out, size_t size, const char *path, const char *pattern, long point)
+{
+    char body[4096];
+    const char *at = strstr(pattern, "%d");
+    int n =
+        at ? snprintf(body, sizeof body, "%.*s%ld%s", (int)(at - pattern), pattern, point, at + 2)
+           : snprintf(body, sizeof body, "%s", pattern);
+
+    return snprintf(
+        out, size, "POST %s HTTP/1.1\r\nHost: localhost\r\n%s%s%sContent-Length: %d\r\n\r\n%s",
+        path, token[0] ? "Authorization: Bearer " : "", token, token[0] ? "\r\n" : "", n, body);
+}
+
+int
+main(int argc, char **argv)
+{
+    static char out[16384];
+    long requests, points;
+    double begun;
+    int fd;
+
+    if (argc != 5 && argc != 7)
+        return fail("usage: loadgen SOCKET REQUESTS TOKEN_FILE POINTS [PATH BODY]") + 1;
+    requests = strtol(argv[2], NULL, 10);
+    points = strtol(argv[4], NULL, 10);
+    token_read(argv[3]);
+    fd = connect_to(argv[1]);
+    if (fd < 0 || points < 1)
+        return fail("cannot connect");
+    begun = now_s();
+    for (long i = 0; i < requests; i++) {
+        int n = request_make(out, sizeof out, argc == 7 ? argv[5] : DEFAULT_PATH,
+                             argc == 7 ? argv[6] : DEFAULT_BODY, 1 + i * 7919 % points);
+
+        if (send(fd, out, (size_t)n, MSG_NOSIGNAL) != n)
+            return fail("cannot send");
+        if (!answer_read(fd))
+            return fail(in);
+    }
+    printf("%.0f\n", (double)requests / (now_s() - begun));
+    close(fd);
+    return 0;
+}
