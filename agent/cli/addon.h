@@ -1,0 +1,20 @@
+/* addon.h: an add-on as it is named on the command line: NAME with --app, or an id. */
+#ifndef VIA_CLI_ADDON_H
+#define VIA_CLI_ADDON_H
+
+#include "cli/cli.h"
+
+/* The row that --json prints. */
+#define CLI_ADDON_COLUMNS                                                                          \
+    "id, type, name, app, state, binding_count, snapshot_count, size_bytes, options, created_at, " \
+    "updated_at, destroyed_at"
+
+/* Refuse unless the operand NAME names exactly one add-on: VIA_ADDON_NOT_FOUND,
+ * VIA_ADDON_AMBIGUOUS. Destroyed ones have only their id left.
+ * `id` receives its id, "" when it was refused or only shown. */
+bool cli_addon_check(struct cli *cli, char id[VIA_ID_SIZE]);
+
+/* Put `before` and the add-on's id: a literal, or the look-up of the name. */
+void cli_addon_put_id(const struct cli *cli, struct cli_statement *st, const char *before);
+
+#endif

@@ -1,0 +1,65 @@
+/* cli.h: one run of `via` or `vary`: what was typed, the connection, the answer.
+ *
+ * The first error wins and everything after it does nothing, so a verb reads straight
+ * down: build a statement, run it, put what it answered. With --show-sql statements are
+ * printed and not run, and answers are empty; a verb must not take that for a refusal,
+ * which is why refusals go through cli_refuse(). */
+#ifndef VIA_CLI_CLI_H
+#define VIA_CLI_CLI_H
+
+#include "cli/args.h"
+#include "cli/rows.h"
+#include "cli/statement.h"
+#include "via/model.h"
+
+struct cli {
+    struct cli_args args;
+    struct via_sql sql;
+    bool opened;
+    struct via_error error;
+    struct via_buf out;            /* what goes to stdout */
+    char found_app[VIA_NAME_SIZE]; /* of the add-on that was looked up, for the next command */
+};
+
+/* -- what was typed; all borrowed ------------------------------------------------ */
+
+bool cli_is_json(const struct cli *cli);
+bool cli_is_shown(const struct cli *cli);                              /* --show-sql */
+const char *cli_option(const struct cli *cli, enum cli_option option); /* NULL: not given */
+const char *cli_operand(const struct cli *cli, const char *name);
+const char *cli_app(const struct cli *cli);    /* operand APP, else --app, else NULL */
+const char *cli_target(const struct cli *cli); /* --target, else "" */
+
+/* A whole number of at least `min`, else VIA_USAGE; `otherwise` when the option is not given. */
+int64_t cli_number(struct cli *cli, enum cli_option option, int64_t min, int64_t otherwise);
+
+/* -- statements ------------------------------------------------------------------ */
+
+/* Run `st` (or print it) and release it. False once an error is set. */
+bool cli_run(struct cli *cli, struct cli_statement *st);
+
+/* As cli_run, keeping the rows in `rows`, which is initialised here and released by the caller. */
+bool cli_query(struct cli *cli, struct cli_statement *st, struct cli_rows *rows);
+
+/* Rows changed by the last statement; 1 with --show-sql. */
+int64_t cli_changes(struct cli *cli);
+
+/* Close the connection, for a fork or the end; the next statement opens it again. */
+void cli_close(struct cli *cli);
+
+/* -- answers --------------------------------------------------------------------- */
+
+/* Set the error, unless one is set or statements are only shown. */
+void cli_refuse(struct cli *cli, enum via_status status, const char *format, ...) VIA_PRINTF(3, 4);
+bool cli_ok(const struct cli *cli);
+
+/* May a verb put its answer: no error, and not only showing? */
+bool cli_answers(const struct cli *cli);
+
+/* Put all rows: a JSON array, or a table, or for no rows the sentence `none` on stderr. */
+void cli_put_list(struct cli *cli, const struct cli_rows *rows, const char *none);
+
+/* Put one row as a JSON object with a newline. */
+void cli_put_object(struct cli *cli, const struct cli_rows *rows);
+
+#endif

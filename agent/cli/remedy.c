@@ -1,0 +1,217 @@
+#include "cli/remedy.h"
+
+#include "cli/verbs.h"
+
+#include "base/root.h"
+
+#include <string.h>
+
+/* {app} {name} {binding}: as typed, else the word to fill in. {of}: " --app APP" when it was
+ * typed. {on}: the same of --target. {to}: " --target T" typed or to fill in. {line}: the
+ * whole command again. {help}: its help. {state}: the state root. */
+static const struct remedy {
+    enum via_status status;
+    const char *line;
+} remedies[] = {
+    {VIA_NAME_INVALID, "{help}"},
+    {VIA_NAME_TAKEN,
+     "via sql \"SELECT app, binding, addon FROM via_bindings WHERE app = '{app}'\""},
+    {VIA_STATE_INVALID, "via addon list"},
+    {VIA_APP_NOT_FOUND, "via sql \"SELECT name FROM via_apps\""},
+    {VIA_APP_IN_USE, "via addon list --app {app}"},
+    {VIA_ADDON_EXISTS, "via addon status {name}{of}"},
+    {VIA_ADDON_NOT_FOUND, "via addon list"},
+    {VIA_ADDON_AMBIGUOUS, "{line} --app APP"},
+    {VIA_ADDON_APP_MISMATCH, "via addon list --app {app}"},
+    {VIA_ADDON_BOUND, "via addon unbind {app} {name}"},
+    {VIA_ADDON_IN_USE, "vary app stop {app}{to}"},
+    {VIA_ADDON_PROTECTED, "via addon set {name}{of} delete_protection=false"},
+    {VIA_ADDON_ACTIVE, "vary app stop {app}{to}"},
+    {VIA_ADDON_BUSY, "via status"},
+    {VIA_ADDON_FAILED_WITH_DATA, "via addon destroy {name}{of} --force"},
+    {VIA_ADDON_SUSPENDED, "via addon resume {name}{of}"},
+    {VIA_TYPE_UNKNOWN, "via addon create sqlite {name}{of}"},
+    {VIA_OPTION_UNKNOWN, "via addon set --help"},
+    {VIA_OPTION_INVALID, "via addon set --help"},
+    {VIA_BINDING_EXISTS, "via addon unbind {app} {binding}{on}"},
+    {VIA_BINDING_NOT_FOUND,
+     "via sql \"SELECT binding, target, addon FROM via_bindings WHERE app = '{app}'\""},
+    {VIA_BINDING_AMBIGUOUS, "via addon unbind {app} BINDING{on}"},
+    {VIA_RELEASE_NOT_FOUND,
+     "via sql \"SELECT id, version, target FROM via_releases WHERE app = '{app}'\""},
+    {VIA_DEPLOY_NOT_FOUND, "vary app deploy {app}{to}"},
+    {VIA_DEPLOY_STOPPED, "vary app deploy {app}{to}"},
+    {VIA_DEPLOY_SUPERSEDED, "vary app deploy {app}{to}"},
+    {VIA_TARGET_REQUIRED, "{line} --target T"},
+    {VIA_GENERATION_UNKNOWN, "via sql \"SELECT binding, generation, status FROM via_generations "
+                             "WHERE app = '{app}'\""},
+    {VIA_MANIFEST_INVALID, "vary app deploy {app}{to}"},
+    {VIA_SOURCE_NOT_FOUND, "ls -l {from}"},
+    {VIA_SOURCE_UNREADABLE, "ls -l {from}"},
+    {VIA_SOURCE_NOT_A_FILE, "ls -l {from}"},
+    {VIA_SOURCE_SYMLINK, "readlink -f {from}"},
+    {VIA_SOURCE_NOT_A_DATABASE, "file {from}"},
+    {VIA_SOURCE_CORRUPT, "sqlite3 {from} \"PRAGMA integrity_check\""},
+    {VIA_SOURCE_HOT_JOURNAL, "sqlite3 {from} \"PRAGMA integrity_check\""},
+    {VIA_SOURCE_BUSY, "fuser -v {from}"},
+    {VIA_STATE_UNAVAILABLE, "sudo {line}"},
+    {VIA_STATE_NEWER, "via --version"},
+    {VIA_STATE_CORRUPT, "ls -l {state}/backups"},
+    {VIA_DISK_FULL, "df -h {state}"},
+    {VIA_STORAGE_FULL, "df -h {state}"},
+    {VIA_CONTROL_BUSY, "{line}"},
+    {VIA_AGENT_NOT_RUNNING, "viad --state-dir {state}"},
+    {VIA_AGENT_UNREACHABLE, "viad --state-dir {state}"},
+    {VIA_AGENT_VERSION_MISMATCH, "via status"},
+    {VIA_STORAGE_MISSING, "via addon status {name}{of}"},
+    {VIA_RUN_AS_ROOT, "via run {app}{on} --user USER -- COMMAND"},
+    {VIA_USER_UNKNOWN, "getent passwd"},
+    {VIA_COMMAND_NOT_FOUND, "command -v {command}"},
+    {VIA_CONFIG_UNREADABLE, "ls -ld {state}"},
+};
+
+static void
+or_put(struct via_buf *b, const char *text, const char *otherwise)
+{
+    via_buf_puts(b, text && *text ? text : otherwise);
+}
+
+static void
+flag_put(struct via_buf *b, const char *flag, const char *value)
+{
+    if (value && *value)
+        via_buf_printf(b, " %s %s", flag, value);
+}
+
+static void
+state_put(struct via_buf *b)
+{
+    char path[VIA_PATH_SIZE];
+
+    via_buf_puts(b, via_root_path(path, sizeof path) ? path : "DIR");
+}
+
+/* What was typed, from the program's name on. */
+static void
+line_put(const struct cli *cli, struct via_buf *b)
+{
+    const struct cli_args *a = &cli->args;
+
+    via_buf_puts(b, a->program);
+    for (size_t i = 0; i < a->word_count; i++)
+        via_buf_printf(b, strchr(a->words[i], ' ') ? " \"%s\"" : " %s", a->words[i]);
+    for (int i = 0; i < CLI_OPT_COUNT; i++) {
+        if (!a->option[i] || i == CLI_OPT_JSON)
+            continue;
+        via_buf_printf(b, " --%s", cli_options[i].word);
+        if (cli_options[i].value)
+            via_buf_printf(b, " %s", a->option[i]);
+    }
+    if (a->command)
+        via_buf_puts(b, " -- COMMAND");
+}
+
+static const char *
+name_typed(const struct cli *cli)
+{
+    const char *name = cli_operand(cli, "NAME");
+
+    return name ? name : cli_operand(cli, "ADDON_OR_BINDING");
+}
+
+static const char *
+binding_typed(const struct cli *cli)
+{
+    const char *binding = cli_option(cli, CLI_OPT_BINDING);
+
+    if (!binding)
+        binding = cli_option(cli, CLI_OPT_BIND);
+    return binding ? binding : cli_operand(cli, "ADDON_OR_BINDING");
+}
+
+static void
+help_put(const struct cli *cli, struct via_buf *b)
+{
+    const struct cli_verb *verb = cli->args.verb;
+
+    via_buf_puts(b, cli->args.program);
+    if (verb)
+        via_buf_printf(b, "%s%s %s", verb->noun ? " " : "", verb->noun ? verb->noun : "",
+                       verb->name);
+    via_buf_puts(b, " --help");
+}
+
+static void
+word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
+{
+    const char *target = cli_option(cli, CLI_OPT_TARGET);
+
+#define IS(text) (n == sizeof(text) - 1 && memcmp(word, text, n) == 0)
+    if (IS("app"))
+        or_put(b, cli_app(cli) ? cli_app(cli) : cli->found_app, "APP");
+    else if (IS("name"))
+        or_put(b, name_typed(cli), "NAME");
+    else if (IS("binding"))
+        or_put(b, binding_typed(cli), "BINDING");
+    else if (IS("of"))
+        flag_put(b, "--app", cli_app(cli));
+    else if (IS("on"))
+        flag_put(b, "--target", target);
+    else if (IS("to"))
+        flag_put(b, "--target", target ? target : "T");
+    else if (IS("from"))
+        or_put(b, cli_option(cli, CLI_OPT_FROM), "FILE");
+    else if (IS("command"))
+        or_put(b, cli->args.command ? cli->args.command[0] : NULL, "COMMAND");
+    else if (IS("state"))
+        state_put(b);
+    else if (IS("line"))
+        line_put(cli, b);
+    else
+        help_put(cli, b);
+#undef IS
+}
+
+static void
+template_put(const struct cli *cli, const char *line, struct via_buf *b)
+{
+    while (*line) {
+        size_t plain = strcspn(line, "{");
+        size_t word;
+
+        via_buf_put(b, line, plain);
+        line += plain;
+        if (!*line)
+            return;
+        word = strcspn(++line, "}");
+        word_put(cli, line, word, b);
+        line += word + 1;
+    }
+}
+
+static void
+usage_put(const struct cli *cli, struct via_buf *b)
+{
+    const struct cli_args *a = &cli->args;
+
+    if (a->verb)
+        cli_usage_put(b, a->verb);
+    else
+        cli_usage_put_noun(b, cli_verbs, cli_verb_count, a->program,
+                           a->word_count ? a->words[0] : NULL);
+}
+
+void
+cli_remedy_put(const struct cli *cli, enum via_status status, struct via_buf *b)
+{
+    if (status == VIA_USAGE) {
+        usage_put(cli, b);
+        return;
+    }
+    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
+        if (remedies[i].status == status) {
+            template_put(cli, remedies[i].line, b);
+            return;
+        }
+    help_put(cli, b);
+}
