@@ -309,6 +309,7 @@ file_pass_door(struct via_file *f, const char *name, char path[VIA_PATH_SIZE], s
 {
     struct via_vfs_param params[16];
     struct via_vfs_request request;
+    struct via_error ignored = {0};
     size_t n = 0;
 
     while (n < sizeof params / sizeof params[0] &&
@@ -316,8 +317,13 @@ file_pass_door(struct via_file *f, const char *name, char path[VIA_PATH_SIZE], s
         params[n].value = sqlite3_uri_parameter(name, params[n].key);
         n++;
     }
-    if (via_policy_read_params(params, n, &request, e) != VIA_OK ||
-        via_policy_check_name(request.door, name, e) != VIA_OK)
+    if (via_policy_read_params(params, n, &request, e) != VIA_OK) {
+        if (e->status == VIA_TOKEN_MISSING &&
+            via_policy_check_name(VIA_VFS_WORKLOAD, name, &ignored) == VIA_OK)
+            via_guard_turn_away(name, e->status);
+        return e->status;
+    }
+    if (via_policy_check_name(request.door, name, e) != VIA_OK)
         return e->status;
     return via_guard_open(f->guard, name, &request, path, e);
 }

@@ -70,8 +70,8 @@ guard_authenticate(struct via_guard *g, struct via_error *e)
     struct via_claims claims = {0};
     enum via_status status = guard_identify(g, &claims, e);
 
-    if (status == VIA_OK || status == VIA_RUNTIME_IDENTITY_EXPIRED) {
-        g->claims = claims; /* signed by Via: they name who is refused */
+    if (claims.instance[0]) { /* signed by Via: they name who is refused */
+        g->claims = claims;
         g->has_claims = true;
     }
     return status == VIA_OK ? guard_ask(g, &g->claims, g->name, 0, e) : status;
@@ -122,6 +122,17 @@ guard_open_operator(struct via_guard *g, struct via_error *e)
     return status == VIA_OK
                ? VIA_OK
                : via_error_set(e, status, "the opening cannot be recorded, so it is refused");
+}
+
+void
+via_guard_turn_away(const char *name, enum via_status code)
+{
+    struct via_error ignored = {0};
+    struct via_context *c;
+
+    if (via_context_take(&c, &ignored) == VIA_OK)
+        via_context_refusal(c, NULL, name, code);
+    via_context_drop(c);
 }
 
 enum via_status

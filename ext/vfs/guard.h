@@ -29,6 +29,9 @@ VIA_MUST_USE enum via_status via_guard_open(struct via_guard *g, const char *nam
                                             char path[VIA_PATH_SIZE], struct via_error *e);
 void via_guard_close(struct via_guard *g);
 
+/* Record that somebody asked for the binding `name` without a token. */
+void via_guard_turn_away(const char *name, enum via_status code);
+
 /* May this file only be read, whatever happens to its grant? */
 bool via_guard_is_readonly(const struct via_guard *g);
 
