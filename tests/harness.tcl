@@ -20,6 +20,7 @@ fconfigure stdout -encoding utf-8
 set ::top [file dirname [file dirname [file normalize [info script]]]]
 set ::build [file normalize [expr {[info exists ::env(BUILD)] ? $::env(BUILD) : "$::top/build"}]]
 set ::fixtures [file join $::top tests]
+set ::env(BUILD) $::build
 
 # tests/run preloads the sanitizer's runtime into this process alone; a browser must not get it.
 unset -nocomplain ::env(LD_PRELOAD)
@@ -69,6 +70,10 @@ proc read_file {path} {
 proc via_root {} {
     return [set ::env(VIA_STATE_DIR) [scratch r]]
 }
+
+# tcltest lists what appears in its folder; the tree is not ours to watch.
+file mkdir [set ::harness::tmpdir [scratch tmp]]
+tcltest::configure -tmpdir $::harness::tmpdir
 
 # -- processes ------------------------------------------------------------------
 
