@@ -100,6 +100,10 @@ cli_agent_check(const struct cli_agent *agent, struct via_error *e)
     size_t got = 0;
     int fd = health_connect(agent->socket);
 
+    /* A pid may be another's by now; a socket without a listener tells for certain. */
+    if (fd < 0 && (errno == ECONNREFUSED || errno == ENOENT))
+        return via_error_set(e, VIA_AGENT_NOT_RUNNING, "the agent (pid %lld) is gone",
+                             (long long)agent->pid);
     if (fd < 0)
         return via_error_set_errno(e, VIA_AGENT_UNREACHABLE, errno,
                                    "the agent's socket does not answer");

@@ -15,7 +15,8 @@ struct cli_agent {
  * understood, or its process is gone; *out is filled as far as it was read. */
 VIA_MUST_USE enum via_status cli_agent_find(struct cli_agent *out, struct via_error *e);
 
-/* Ask the agent's socket for /health. VIA_OK, or VIA_AGENT_UNREACHABLE after at most 2 s. */
+/* Ask the agent's socket for /health. VIA_AGENT_NOT_RUNNING when nobody listens there,
+ * VIA_AGENT_UNREACHABLE when nobody answers within 2 s. */
 VIA_MUST_USE enum via_status cli_agent_check(const struct cli_agent *agent, struct via_error *e);
 
 #endif

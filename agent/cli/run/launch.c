@@ -81,15 +81,19 @@ launch_find_url(struct launch *l)
     cli_rows_deinit(&rows);
 }
 
-/* Find the agent, or, when nobody insists, where it would be. */
+/* Find the agent, or, when nobody insists, where it would be. One that is slow to answer is
+ * not refused: the command may start meanwhile. */
 static void
 launch_find_agent(struct launch *l)
 {
     bool insist = !cli_option(l->cli, CLI_OPT_NO_AGENT_CHECK) && !cli_is_shown(l->cli);
+    struct via_error e = {VIA_OK, ""};
     struct via_root root;
 
-    if (cli_agent_find(&l->agent, insist ? &l->cli->error : NULL) == VIA_OK || insist)
-        return;
+    if (cli_agent_find(&l->agent, &e) == VIA_OK)
+        via_ignore(cli_agent_check(&l->agent, &e));
+    if (insist && e.status == VIA_AGENT_NOT_RUNNING)
+        l->cli->error = e;
     if (!l->agent.socket[0] && via_root_find(&root, NULL) == VIA_OK)
         via_root_join(&root, "run/agent.sock", l->agent.socket);
 }
@@ -284,6 +288,7 @@ cli_launch(struct cli *cli)
     signals_block(&set);
     if (!cli_is_shown(cli))
         launch_find_url(&l);
+    run_place_sweep(cli);
     if (run_instance_open(&l.instance, cli, &l.user, l.url)) {
         launch_loop(&l, &set);
         run_instance_close(&l.instance, cli);

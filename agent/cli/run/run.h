@@ -58,6 +58,9 @@ VIA_MUST_USE enum via_status run_place_take_token(const struct run_place *place,
 /* Remove the folder and all in it. */
 void run_place_remove(const struct run_place *place);
 
+/* Remove the folders of instances that are over and whose launcher is gone (sweep.c). */
+void run_place_sweep(struct cli *cli);
+
 /* -- instance.c: the instance, its bindings and its tokens ------------------------ */
 
 struct run_instance {
