@@ -54,8 +54,10 @@ policy_pragma(struct via_policy *p, const char *name, const char *value)
 
         if (strcasecmp(name, pragmas[i].name) != 0)
             continue;
-        if (rule == PRAGMA_ASK || (!value && rule != PRAGMA_WRITE))
+        if (rule == PRAGMA_ASK || (!value && rule != PRAGMA_WRITE)) {
+            p->pragma_read = true;
             return SQLITE_OK;
+        }
         if (rule == PRAGMA_READ)
             return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "this pragma may only be read");
         if (!p->writer)
@@ -101,9 +103,7 @@ policy_change(struct via_policy *p, const char *table, const char *schema)
 {
     if (is_reserved(table))
         return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "names that begin with via_ are Via's");
-    if (is_schema_table(table))
-        p->master = true;
-    else if (schema && strcasecmp(schema, "temp") == 0)
+    if (schema && !is_schema_table(table) && strcasecmp(schema, "temp") == 0)
         return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "temporary objects are not allowed");
     return SQLITE_OK;
 }
@@ -187,24 +187,42 @@ policy_authorize(void *arg, int action, const char *a, const char *b, const char
 void
 via_policy_attach(struct via_policy *p, sqlite3 *db)
 {
+    p->db = db;
     sqlite3_set_authorizer(db, policy_authorize, p);
 }
 
 void
 via_policy_begin(struct via_policy *p)
 {
-    p->schema = p->master = p->pragma_set = false;
+    p->schema = p->pragma_set = p->pragma_read = false;
     via_error_clear(&p->error);
+}
+
+/* The schema table, and the tables inside of virtual ones, are refused by the library itself: seen
+ * from the authorizer, declaring a virtual table looks the same. */
+static bool
+is_inner_write(const struct via_policy *p, sqlite3_stmt *stmt)
+{
+    return !stmt && strstr(sqlite3_errmsg(p->db), " may not be modified");
+}
+
+/* Does `stmt` only read? A pragma may be said to write although it was only asked. */
+static bool
+is_readonly(const struct via_policy *p, sqlite3_stmt *stmt)
+{
+    if (sqlite3_column_count(stmt) == 0)
+        return false;
+    return sqlite3_stmt_readonly(stmt) ||
+           (p->pragma_read && strncasecmp(sqlite3_sql(stmt), "pragma", 6) == 0);
 }
 
 enum via_status
 via_policy_end(struct via_policy *p, sqlite3_stmt *stmt, struct via_error *e)
 {
-    if (!via_error_is_set(&p->error) && p->master && !p->schema)
+    if (is_inner_write(p, stmt))
         via_error_set(&p->error, VIA_STATEMENT_FORBIDDEN,
-                      "the schema table may not be written directly");
-    if (!via_error_is_set(&p->error) && stmt && !p->writer &&
-        (!sqlite3_stmt_readonly(stmt) || sqlite3_column_count(stmt) == 0))
+                      "SQLite's own tables may not be written directly");
+    if (stmt && !p->writer && !is_readonly(p, stmt))
         via_error_set(&p->error, VIA_QUERY_NOT_READONLY,
                       "query runs statements that only read; use execute or setup");
     if (!via_error_is_set(&p->error))

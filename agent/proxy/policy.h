@@ -9,12 +9,13 @@
 #include "via/model.h"
 
 struct via_policy {
+    sqlite3 *db;
     bool trusted;           /* Via's own statement: allow all */
     bool writer;            /* a connection that may write */
     bool vacuum;            /* a VACUUM is being stepped */
     bool schema;            /* seen: CREATE, DROP, ALTER, ANALYZE, REINDEX */
-    bool master;            /* seen: a write to the schema table */
     bool pragma_set;        /* seen: a pragma that changes the connection */
+    bool pragma_read;       /* seen: a pragma that only reads */
     struct via_error error; /* the first refusal */
 };
 

@@ -349,7 +349,7 @@ write_execute(struct via_run *run)
     struct via_conn *c = run->conn;
     struct via_statement *s = run->statement;
     enum via_run_state state;
-    int64_t changed;
+    bool counts;
 
     sqlite3_set_last_insert_rowid(c->db, 0);
     if (s->vacuum) { /* goes through a copy that is better on disk than in memory */
@@ -363,13 +363,13 @@ write_execute(struct via_run *run)
     }
     if (state != VIA_RUN_DONE)
         return state;
-    changed =
-        s->schema || s->vacuum || sqlite3_stmt_readonly(s->stmt) ? 0 : sqlite3_changes64(c->db);
+    counts = !s->schema && !s->vacuum && !sqlite3_stmt_readonly(s->stmt);
     if (run->out->len)
         via_buf_put(run->out, "],", 2);
     else
         via_buf_putc(run->out, '{');
-    run_put_counts(run, changed, sqlite3_last_insert_rowid(c->db));
+    run_put_counts(run, counts ? sqlite3_changes64(c->db) : 0,
+                   counts ? sqlite3_last_insert_rowid(c->db) : 0);
     return VIA_RUN_DONE;
 }
 

@@ -9,17 +9,20 @@
     X(ERROR)                                                                                       \
     X(INTERNAL)                                                                                    \
     X(PERM)                                                                                        \
-    X(ABORT) X(BUSY) X(LOCKED) X(NOMEM) X(READONLY) X(INTERRUPT) X(IOERR) X(CORRUPT) X(            \
-        NOTFOUND) X(FULL) X(CANTOPEN) X(PROTOCOL) X(EMPTY) X(SCHEMA) X(TOOBIG) X(CONSTRAINT)       \
-        X(MISMATCH) X(MISUSE) X(NOLFS) X(AUTH) X(FORMAT) X(RANGE) X(NOTADB) X(NOTICE) X(           \
-            WARNING) X(ROW) X(DONE) X(ERROR_MISSING_COLLSEQ) X(ERROR_RETRY) X(ERROR_SNAPSHOT)      \
-            X(IOERR_READ) X(IOERR_SHORT_READ) X(IOERR_WRITE) X(IOERR_FSYNC) X(IOERR_DIR_FSYNC) X(  \
-                IOERR_TRUNCATE) X(IOERR_FSTAT) X(IOERR_UNLOCK) X(IOERR_RDLOCK) X(IOERR_DELETE)     \
-                X(IOERR_BLOCKED) X(IOERR_NOMEM) X(IOERR_ACCESS) X(IOERR_CHECKRESERVEDLOCK) X(      \
-                    IOERR_LOCK) X(IOERR_CLOSE) X(IOERR_DIR_CLOSE) X(IOERR_SHMOPEN)                 \
-                    X(IOERR_SHMSIZE) X(IOERR_SHMLOCK) X(IOERR_SHMMAP) X(IOERR_SEEK) X(             \
-                        IOERR_DELETE_NOENT) X(IOERR_MMAP) X(IOERR_GETTEMPPATH) X(IOERR_CONVPATH)   \
-                        X(IOERR_VNODE) X(IOERR_AUTH) X(IOERR_BEGIN_ATOMIC) X(IOERR_COMMIT_ATOMIC)  \
+    X(ABORT)                                                                                       \
+    X(BUSY)                                                                                        \
+    X(LOCKED)                                                                                      \
+    X(NOMEM) X(READONLY) X(INTERRUPT) X(IOERR) X(CORRUPT) X(NOTFOUND) X(FULL) X(CANTOPEN) X(       \
+        PROTOCOL) X(EMPTY) X(SCHEMA) X(TOOBIG) X(CONSTRAINT) X(MISMATCH) X(MISUSE) X(NOLFS)        \
+        X(AUTH) X(FORMAT) X(RANGE) X(NOTADB) X(NOTICE) X(WARNING) X(ROW) X(DONE) X(                \
+            ERROR_MISSING_COLLSEQ) X(ERROR_RETRY) X(ERROR_SNAPSHOT) X(IOERR_READ)                  \
+            X(IOERR_SHORT_READ) X(IOERR_WRITE) X(IOERR_FSYNC) X(IOERR_DIR_FSYNC) X(IOERR_TRUNCATE) \
+                X(IOERR_FSTAT) X(IOERR_UNLOCK) X(IOERR_RDLOCK) X(IOERR_DELETE) X(IOERR_BLOCKED) X( \
+                    IOERR_NOMEM) X(IOERR_ACCESS) X(IOERR_CHECKRESERVEDLOCK) X(IOERR_LOCK)          \
+                    X(IOERR_CLOSE) X(IOERR_DIR_CLOSE) X(IOERR_SHMOPEN) X(IOERR_SHMSIZE) X(         \
+                        IOERR_SHMLOCK) X(IOERR_SHMMAP) X(IOERR_SEEK) X(IOERR_DELETE_NOENT)         \
+                        X(IOERR_MMAP) X(IOERR_GETTEMPPATH) X(IOERR_CONVPATH) X(IOERR_VNODE) X(     \
+                            IOERR_AUTH) X(IOERR_BEGIN_ATOMIC) X(IOERR_COMMIT_ATOMIC)               \
                             X(IOERR_ROLLBACK_ATOMIC) X(IOERR_DATA) X(IOERR_CORRUPTFS) X(           \
                                 LOCKED_SHAREDCACHE) X(LOCKED_VTAB) X(BUSY_RECOVERY)                \
                                 X(BUSY_SNAPSHOT) X(BUSY_TIMEOUT) X(CANTOPEN_NOTEMPDIR) X(          \
