@@ -64,6 +64,10 @@ proc server::serve {channel} {
         catch {
             respond $channel {method GET close 1} [dict create status $status \
                 headers {Content-Type {text/plain; charset=utf-8}} body $message\n]
+            # Read on for a second: closing over unread bytes would tear the answer away.
+            chan close $channel write
+            set deadline [expr {[clock milliseconds] + 1000}]
+            while 1 { set buffer {}; more $channel buffer $deadline }
         }
     } trap GONE {} {
         # The client left, or was silent for too long.
@@ -122,7 +126,6 @@ proc server::take_head {channel bufferName wait_ms} {
 
 # Request line and header fields (RFC 9112), refusing all that two readers could read in two ways.
 proc server::parse_head {head} {
-    variable body_max
     if {[regexp {[^\t\x20-\x7e\x80-\xff\r\n]} $head] || [regexp {\r(?!\n)|(^|[^\r])\n} $head]} {
         throw {HTTP 400} "The request holds control characters."
     }
