@@ -111,11 +111,15 @@ status_code(enum via_status status, bool ignoring)
     return SQLITE_ERROR;
 }
 
+/* An error is one line, whatever text it quotes. */
 static int
 table_fail(struct table *t, const struct via_error *e)
 {
     sqlite3_free(t->base.zErrMsg);
     t->base.zErrMsg = sqlite3_mprintf("%s: %s", via_status_word(e->status), e->message);
+    for (char *p = t->base.zErrMsg; p && *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 127)
+            *p = '?';
     return status_code(e->status, false);
 }
 
@@ -534,6 +538,9 @@ table_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *
     if (e.status == VIA_OK)
         return SQLITE_OK;
     (void)table_fail(t, &e);
+    /* A full disk may end the whole private transaction; then the host's must end with it. */
+    if (!via_store_in_transaction(s))
+        return SQLITE_IOERR;
     return status_code(e.status, conflict == SQLITE_IGNORE);
 }
 
@@ -563,7 +570,8 @@ table_sync(sqlite3_vtab *base)
     if (via_hub_sync(t->hub, &e) == VIA_OK)
         return SQLITE_OK;
     (void)table_fail(t, &e);
-    return e.status == VIA_CONTROL_BUSY ? SQLITE_BUSY : SQLITE_ERROR;
+    /* Never SQLITE_BUSY: the host would keep its transaction to try again, without our half. */
+    return SQLITE_ERROR;
 }
 
 static int

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+/* The level of a savepoint that is itself the host's transaction (SAVEPOINT without BEGIN):
+ * SQLite never announces it, but rolls back to it. */
+#define LEVEL_OUTERMOST (-1)
+
 struct via_hub {
     sqlite3 *host;
     struct via_store *store;
@@ -86,6 +90,25 @@ hub_upgrade(struct via_hub *h, struct via_error *e)
     return VIA_OK;
 }
 
+/* Put a private savepoint for host level `n` on the stack. */
+static enum via_status
+hub_push(struct via_hub *h, int n, struct via_error *e)
+{
+    int *grown;
+
+    if (h->depth == h->cap) {
+        grown = realloc(h->levels, (h->cap + 16) * sizeof *grown);
+        if (!grown)
+            return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
+        h->levels = grown;
+        h->cap += 16;
+    }
+    if (via_store_savepoint(h->store, n + 1, e) != VIA_OK)
+        return e->status;
+    h->levels[h->depth++] = n;
+    return VIA_OK;
+}
+
 enum via_status
 via_hub_begin(struct via_hub *h, bool control, struct via_error *e)
 {
@@ -98,7 +121,11 @@ via_hub_begin(struct via_hub *h, bool control, struct via_error *e)
     h->depth = 0;
     /* Alone, a statement on runtime rows waits for no operator; in a transaction nobody knows
      * what comes next. */
-    return via_store_begin(s, control || !sqlite3_get_autocommit(h->host), e);
+    if (via_store_begin(s, control || !sqlite3_get_autocommit(h->host), e) != VIA_OK)
+        return e->status;
+    if (hub_push(h, LEVEL_OUTERMOST, e) != VIA_OK)
+        via_store_rollback(s);
+    return e->status;
 }
 
 enum via_status
@@ -134,23 +161,11 @@ hub_find(const struct via_hub *h, int n)
 enum via_status
 via_hub_savepoint(struct via_hub *h, int n, struct via_error *e)
 {
-    int *grown;
-
     if (via_hub_begin(h, false, e) != VIA_OK)
         return e->status;
     if (h->depth > 0 && h->levels[h->depth - 1] >= n)
         return VIA_OK;
-    if (h->depth == h->cap) {
-        grown = realloc(h->levels, (h->cap + 16) * sizeof *grown);
-        if (!grown)
-            return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
-        h->levels = grown;
-        h->cap += 16;
-    }
-    if (via_store_savepoint(h->store, n, e) != VIA_OK)
-        return e->status;
-    h->levels[h->depth++] = n;
-    return VIA_OK;
+    return hub_push(h, n, e);
 }
 
 enum via_status
@@ -161,7 +176,7 @@ via_hub_release(struct via_hub *h, int n, struct via_error *e)
     if (!h->store || i == h->depth)
         return VIA_OK;
     h->depth = i;
-    return via_store_release(h->store, h->levels[i], e);
+    return via_store_release(h->store, h->levels[i] + 1, e);
 }
 
 enum via_status
@@ -172,5 +187,5 @@ via_hub_rollback_to(struct via_hub *h, int n, struct via_error *e)
     if (!h->store || i == h->depth)
         return VIA_OK;
     h->depth = i + 1;
-    return via_store_rollback_to(h->store, h->levels[i], e);
+    return via_store_rollback_to(h->store, h->levels[i] + 1, e);
 }
