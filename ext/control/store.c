@@ -45,6 +45,7 @@ via_store_new(struct via_store **out, struct via_error *e)
     if (!s)
         return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
     s->lock.fd = -1;
+    s->epoch.lock.fd = -1;
     via_store_actor(s->actor);
     if (via_root_open(&s->root, e) != VIA_OK || via_schema_ensure(&s->root, e) != VIA_OK ||
         via_epoch_open(&s->epoch, &s->root, e) != VIA_OK ||
@@ -367,8 +368,8 @@ via_store_rollback(struct via_store *s)
     if (via_store_in_transaction(s)) {
         via_ignore(via_sql_take(&s->write, &ignored));
         via_sql_exec(&s->write, "ROLLBACK");
-        store_ended(s);
     }
+    store_ended(s);
     via_ignore(via_sql_take(&s->write, &ignored));
     via_ignore(via_sql_take(&s->runtime, &ignored));
     for (size_t i = 0; i < s->intent_count; i++)
