@@ -266,7 +266,7 @@ via_generation_rotate(struct via_store *s, const struct via_rotation *r)
     generation_operation(s, "credentials.rotate", r->app, r->binding, op_id);
     q = via_sql_stmt(db, "UPDATE main.generations SET status = 'retiring', expires_at = ?4,"
                          " operation_id = ?5 WHERE app = ?1 AND binding = ?2 AND target = ?3"
-                         " AND status = 'active'");
+                         " AND addon_id = ?6 AND status = 'active'");
     via_sql_bind_text(db, q, 1, r->app);
     via_sql_bind_text(db, q, 2, r->binding);
     via_sql_bind_text(db, q, 3, target);
@@ -275,6 +275,7 @@ via_generation_rotate(struct via_store *s, const struct via_rotation *r)
         via_sql_bind_text(db, q, 4, expires);
     }
     via_sql_bind_text(db, q, 5, op_id);
+    via_sql_bind_text(db, q, 6, addon_id); /* a release may still run on another of this name */
     via_sql_run(db, q);
     rid = generation_put(
         s, &(struct via_binding_spec){.app = r->app, .binding = r->binding, .target = target},
