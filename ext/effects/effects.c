@@ -55,8 +55,18 @@ step_provision_failed(struct via_store *s, const struct via_operation *op,
 
     operation_error(why, error, sizeof error);
     via_addon_failed(s, op->addon_id, op->id, why);
-    via_operation_settle(s, op->rid, why->status == VIA_OPERATION_INTERRUPTED ? "undone" : "failed",
-                         error);
+    via_operation_settle(s, op->rid, "failed", error);
+}
+
+static void
+step_provision_undone(struct via_store *s, const struct via_operation *op,
+                      const struct via_error *why)
+{
+    char error[VIA_MESSAGE_SIZE + 64];
+
+    operation_error(why, error, sizeof error);
+    via_addon_failed(s, op->addon_id, op->id, why);
+    via_operation_settle(s, op->rid, "undone", error);
 }
 
 static void
@@ -211,7 +221,7 @@ recover_provision(struct via_store *s, const struct via_operation *op, struct vi
         return effect_provision(s, op, NULL, e);
     if (provider->destroy(&s->root, op->addon_id, e) != VIA_OK)
         return e->status;
-    return effect_step(s, step_provision_failed, op, &why, e);
+    return effect_step(s, step_provision_undone, op, &why, e);
 }
 
 /* Settle one operation, if its owner is dead. True when it was settled. */
