@@ -39,7 +39,8 @@ static const struct step control_steps[] = {
      " target TEXT NOT NULL, addon_id TEXT NOT NULL, generation INTEGER NOT NULL,"
      " status TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT, revoked_at TEXT,"
      " operation_id TEXT, UNIQUE(app, binding, target, generation));"
-     "CREATE INDEX generations_addon ON generations(addon_id)",
+     "CREATE INDEX generations_addon ON generations(addon_id);"
+     "CREATE INDEX generations_binding ON generations(binding)",
      "one sequence a binding, which outlives unbinding: a number is never reused"},
     {"CREATE TABLE releases(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, app TEXT NOT NULL,"
      " target TEXT NOT NULL, version INTEGER NOT NULL, artifact TEXT, manifest TEXT NOT NULL,"
@@ -50,7 +51,8 @@ static const struct step control_steps[] = {
      " binding TEXT NOT NULL, binding_target TEXT NOT NULL, addon_id TEXT NOT NULL,"
      " type TEXT NOT NULL, mode TEXT NOT NULL, generation INTEGER NOT NULL,"
      " UNIQUE(release, binding));"
-     "CREATE INDEX release_bindings_addon ON release_bindings(addon_id)",
+     "CREATE INDEX release_bindings_addon ON release_bindings(addon_id);"
+     "CREATE INDEX release_bindings_binding ON release_bindings(binding)",
      "the manifest's bindings, to be searched; the signed text is what counts"},
     {"CREATE TABLE deploys(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, app TEXT NOT NULL,"
      " release TEXT NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL, reason TEXT,"
@@ -62,7 +64,7 @@ static const struct step control_steps[] = {
      " subject TEXT NOT NULL, actor TEXT NOT NULL, state TEXT NOT NULL, phase TEXT, progress"
      " INTEGER, error TEXT, started_at TEXT NOT NULL, finished_at TEXT, app TEXT, addon_id TEXT,"
      " payload TEXT);"
-     "CREATE INDEX operations_open ON operations(state) WHERE state IN ('pending', 'running');"
+     "CREATE INDEX operations_state ON operations(state);"
      "CREATE INDEX operations_addon ON operations(addon_id)",
      "an intent, and how far it was carried out"},
     {"CREATE TABLE audit(seq INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL,"
@@ -82,12 +84,14 @@ static const struct step runtime_steps[] = {
      " stopped_at TEXT);"
      "CREATE INDEX instances_app ON instances(app, target);"
      "CREATE INDEX instances_deploy ON instances(deploy);"
+     "CREATE INDEX instances_release ON instances(release);"
      "CREATE INDEX instances_state ON instances(state)",
      "an instance is running or stopped; that its lease ran out is told by the clock"},
     {"CREATE TABLE tokens(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,"
      " instance TEXT NOT NULL, binding TEXT, audience TEXT NOT NULL, issued_at TEXT NOT NULL,"
      " expires_at TEXT NOT NULL);"
-     "CREATE INDEX tokens_instance ON tokens(instance)",
+     "CREATE INDEX tokens_instance ON tokens(instance);"
+     "CREATE INDEX tokens_binding ON tokens(binding) WHERE binding IS NOT NULL",
      "what was issued, never the material"},
     {"CREATE TABLE activations(seq INTEGER PRIMARY KEY AUTOINCREMENT, deploy TEXT NOT NULL UNIQUE,"
      " app TEXT NOT NULL, target TEXT NOT NULL, at TEXT NOT NULL);"
@@ -148,24 +152,25 @@ static const char views_sql[] =
     " signature, key_id, created_at FROM main.releases;"
     "CREATE TEMP VIEW v_release_bindings AS SELECT rid, release, binding, binding_target, addon_id,"
     " type, mode, generation FROM main.release_bindings;"
-    "CREATE TEMP VIEW v_deploys AS SELECT d.rid, d.id, d.app, d.release, d.target,"
-    " CASE WHEN d.state <> 'open' THEN d.state WHEN v.seq IS NULL THEN 'pending'"
+    "CREATE TEMP VIEW v_deploys AS SELECT rid, id, app, release, target,"
+    " CASE WHEN state <> 'open' THEN state WHEN seq IS NULL THEN 'pending'"
     " WHEN EXISTS (SELECT 1 FROM live_activations AS w WHERE w.app = d.app AND w.target = d.target"
-    " AND w.seq > v.seq) THEN 'superseded' ELSE 'running' END AS state,"
-    " d.reason, d.created_at,"
-    " coalesce(d.finished_at, (SELECT w.at FROM live_activations AS w WHERE w.app = d.app AND"
-    " w.target = d.target AND w.seq > v.seq ORDER BY w.seq LIMIT 1)) AS finished_at,"
+    " AND w.seq > d.seq) THEN 'superseded' ELSE 'running' END AS state,"
+    " reason, created_at,"
+    " coalesce(finished_at, (SELECT w.at FROM live_activations AS w WHERE w.app = d.app AND"
+    " w.target = d.target AND w.seq > d.seq ORDER BY w.seq LIMIT 1)) AS finished_at,"
     " (SELECT r.artifact FROM main.releases AS r WHERE r.id = d.release) AS artifact"
-    " FROM main.deploys AS d LEFT JOIN live_activations AS v ON v.deploy = d.id;"
+    " FROM (SELECT *, (SELECT v.seq FROM live_activations AS v WHERE v.deploy = e.id) AS seq"
+    " FROM main.deploys AS e) AS d;"
     "CREATE TEMP VIEW v_bindings AS SELECT b.rid, b.app, b.binding, b.target,"
-    " (SELECT name FROM main.addons AS a WHERE a.id = b.addon_id) AS addon, b.addon_id, b.mode,"
+    " a.name AS addon, b.addon_id, b.mode,"
     " (SELECT max(g.generation) FROM main.generations AS g WHERE g.app = b.app AND"
     " g.binding = b.binding AND g.target = b.target AND g.addon_id = b.addon_id AND"
     " g.status = 'active') AS generation,"
     " EXISTS (SELECT 1 FROM main.release_bindings AS r JOIN v_deploys AS d ON d.release = r.release"
     " WHERE r.addon_id = b.addon_id AND r.binding = b.binding AND r.binding_target = b.target AND"
     " d.app = b.app AND d.state = 'running') AS deployed,"
-    " b.created_at FROM main.bindings AS b;"
+    " b.created_at FROM main.bindings AS b JOIN main.addons AS a ON a.id = b.addon_id;"
     "CREATE TEMP VIEW v_generations AS SELECT rid, app, binding, target, addon_id, generation,"
     " CASE WHEN status = 'retiring' AND expires_at IS NOT NULL AND"
     " expires_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now') THEN 'revoked' ELSE status END AS status,"
@@ -186,9 +191,9 @@ static const char views_sql[] =
     " binding, reason, count, operation_id, prev_hash, hash FROM rt.audit;"
     /* one row for each binding of a live add-on and each target it is released to, or one with
      * an empty binding */
-    "CREATE TEMP VIEW v_readiness AS SELECT (a.rid << 20) + (coalesce(b.rid, 0) & 1048575) AS rid,"
-    " a.name AS addon, a.id AS addon_id, a.app, coalesce(b.binding, '') AS binding,"
-    " coalesce(b.target, '') AS target, a.state AS addon_state, a.type AS type,"
+    "CREATE TEMP VIEW v_readiness AS SELECT (a.rid << 20) + (b.rid & 1048575) AS rid,"
+    " a.rid AS addon_rid, a.name AS addon, a.id AS addon_id, a.app, b.binding, b.target,"
+    " a.state AS addon_state, a.type AS type,"
     " EXISTS (SELECT 1 FROM main.release_bindings AS r JOIN v_deploys AS d ON d.release = r.release"
     " WHERE r.addon_id = a.id AND r.binding = b.binding AND d.state IN ('running', 'pending'))"
     " AS deployed,"
@@ -198,8 +203,11 @@ static const char views_sql[] =
     " EXISTS (SELECT 1 FROM main.release_bindings AS r JOIN v_instances AS i ON"
     " i.release = r.release WHERE r.addon_id = a.id AND r.binding = b.binding AND"
     " i.state = 'expired') AS instance_expired"
-    " FROM main.addons AS a LEFT JOIN main.bindings AS b ON b.addon_id = a.id"
-    " WHERE a.state <> 'destroyed';";
+    " FROM main.bindings AS b JOIN main.addons AS a ON a.id = b.addon_id"
+    " WHERE a.state <> 'destroyed' UNION ALL"
+    " SELECT a.rid << 20, a.rid, a.name, a.id, a.app, '', '', a.state, a.type, 0, 0, 0"
+    " FROM main.addons AS a WHERE a.state <> 'destroyed' AND"
+    " NOT EXISTS (SELECT 1 FROM main.bindings AS b WHERE b.addon_id = a.id);";
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

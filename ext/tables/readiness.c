@@ -54,7 +54,7 @@ readiness_decide(struct via_store *s, int64_t rid, struct scratch *out)
     struct via_readiness_facts f = {0};
     sqlite3_stmt *q = via_sql_stmt(db, "SELECT addon, app, binding, target, addon_state, type,"
                                        " addon_id, deployed, instance_running, instance_expired"
-                                       " FROM v_readiness WHERE rid = ?1");
+                                       " FROM v_readiness WHERE addon_rid = ?1 >> 20 AND rid = ?1");
 
     via_sql_bind_int(db, q, 1, rid);
     if (via_sql_row(db, q)) {
