@@ -40,7 +40,7 @@ HTTP   := headers host listen server
 PROXY  := sqlerror policy values statements conn lanes pool tokens run
 API    := agent reply sqlrequest sqlcall routes
 CLIENT := failure config transport encode result client
-CLI    := main args help verbs cli statement rows remedy agentfile addon readiness change bind app \
+CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness change bind app \
           audit status shell run/launch run/instance run/place run/child run/user run/sweep
 AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)
