@@ -99,7 +99,8 @@ via_sql_open(struct via_sql *s, const char *path, int flags)
 
     memset(s, 0, sizeof *s);
     opening = true;
-    rc = sqlite3_open_v2(path, &s->db, flags, NULL);
+    /* By name: a host may have made another VFS its default, one without locks even. */
+    rc = sqlite3_open_v2(path, &s->db, flags, sqlite3_vfs_find("unix") ? "unix" : NULL);
     opening = false;
     if (rc != SQLITE_OK)
         sql_fail_rc(s, rc);
