@@ -28,7 +28,7 @@ CONTROL  := access addon app audit binding instance manifest operation options r
             setting store token witness
 PROVIDER := provider sqlite/storage sqlite/source sqlite/import
 EFFECTS  := effects
-VFS      := refusal policy context guard file vfs
+VFS      := refusal policy context guard file open vfs
 TABLES   := addons apps bindings deploys engine generations hub instances readiness records \
             releases
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \

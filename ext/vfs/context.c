@@ -28,22 +28,24 @@ context_free(struct via_context *c)
     free(c);
 }
 
-static enum via_status
-context_new(const struct via_root *root, struct via_context **out, struct via_error *e)
+/* NULL with the reason in *e. */
+static struct via_context *
+context_new(const struct via_root *root, struct via_error *e)
 {
     struct via_context *c = calloc(1, sizeof *c);
 
-    if (!c)
-        return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
+    if (!c) {
+        via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
+        return NULL;
+    }
     c->root = *root;
     c->process = getpid();
     c->epoch.lock.fd = -1;
     if (via_epoch_open(&c->epoch, root, e) != VIA_OK) {
         context_free(c);
-        return e->status;
+        return NULL;
     }
-    *out = c;
-    return VIA_OK;
+    return c;
 }
 
 /* One that serves `root` as it is on disk now. */
@@ -60,7 +62,6 @@ context_find(const struct via_root *root)
 enum via_status
 via_context_take(struct via_context **out, struct via_error *e)
 {
-    enum via_status status = VIA_OK;
     struct via_root root;
     struct via_context *c;
 
@@ -69,16 +70,15 @@ via_context_take(struct via_context **out, struct via_error *e)
         return e->status;
     pthread_mutex_lock(&list_lock);
     c = context_find(&root);
-    if (!c && (status = context_new(&root, &c, e)) == VIA_OK) {
+    if (!c && (c = context_new(&root, e)) != NULL) {
         c->next = contexts;
         contexts = c;
     }
-    if (c) {
+    if (c)
         c->users++;
-        *out = c;
-    }
     pthread_mutex_unlock(&list_lock);
-    return status;
+    *out = c;
+    return c ? VIA_OK : e->status;
 }
 
 /* Keep a few unused ones for the next open; the oldest go. Under list_lock. */

@@ -26,6 +26,23 @@ int via_file_open(sqlite3_vfs *parent, const char *name, sqlite3_file *file, int
  * database before it in memory, so that SQLite's own look-up would run off its end.) */
 struct via_file *via_file_find(const char *name);
 
+/* The platform's file behind `f`: right after it in memory. */
+static inline sqlite3_file *
+via_file_real(struct via_file *f)
+{
+    return (sqlite3_file *)(void *)(f + 1);
+}
+
+/* Take `f` off the list of open files. */
+void via_file_forget(struct via_file *f);
+
+/* Is what `opened` holds a write-ahead database? VIA_STORAGE_MISSING when it is empty,
+ * VIA_STORAGE_UNREADABLE, VIA_STORAGE_CORRUPT. Takes no lock. */
+VIA_MUST_USE enum via_status via_file_check_header(sqlite3_file *opened, struct via_error *e);
+
+/* The methods for a parent whose files have version 2, and 3 or more. */
+extern const sqlite3_io_methods via_file_methods_2, via_file_methods_3;
+
 /* May the log of `f` be opened now? An SQLITE_ code. */
 int via_file_may_open_log(struct via_file *f);
 
