@@ -342,28 +342,56 @@ via_run_more(struct via_run *run, struct via_pool *pool)
 
 /* -- writes --------------------------------------------------------------------- */
 
-/* One statement in autocommit, as SQLite runs it: durable when the last step returns. */
+/* Step the statement that writes. One that gives rows has changed everything before it gives the
+ * first, and resetting it half-way would commit: it runs in a transaction of its own. */
+static enum via_run_state
+write_step(struct via_run *run)
+{
+    struct via_conn *c = run->conn;
+    enum via_run_state state;
+    int rc;
+
+    if (sqlite3_column_count(run->statement->stmt) == 0)
+        return run_rows(run, SIZE_MAX);
+    rc = via_conn_exec(c, "BEGIN IMMEDIATE");
+    if (rc != SQLITE_OK)
+        return run_fail(run, rc);
+    state = run_rows(run, SIZE_MAX);
+    if (state != VIA_RUN_DONE)
+        return state;
+    sqlite3_reset(run->statement->stmt);
+    rc = via_conn_exec(c, "COMMIT");
+    return rc == SQLITE_OK ? VIA_RUN_DONE : run_fail(run, rc);
+}
+
+/* VACUUM goes through a copy that is better on disk than in memory. */
+static enum via_run_state
+write_vacuum(struct via_run *run)
+{
+    struct via_conn *c = run->conn;
+    enum via_run_state state;
+
+    via_conn_exec(c, "PRAGMA temp_store=FILE");
+    c->policy.vacuum = true;
+    state = run_rows(run, SIZE_MAX);
+    c->policy.vacuum = false;
+    via_conn_exec(c, "PRAGMA temp_store=MEMORY");
+    return state;
+}
+
+/* One statement: durable when its last step, or its commit, returns. */
 static enum via_run_state
 write_execute(struct via_run *run)
 {
     struct via_conn *c = run->conn;
     struct via_statement *s = run->statement;
+    bool counts = !s->schema && !s->vacuum && !sqlite3_stmt_readonly(s->stmt);
     enum via_run_state state;
-    bool counts;
 
     sqlite3_set_last_insert_rowid(c->db, 0);
-    if (s->vacuum) { /* goes through a copy that is better on disk than in memory */
-        via_conn_exec(c, "PRAGMA temp_store=FILE");
-        c->policy.vacuum = true;
-    }
-    state = run_rows(run, SIZE_MAX);
-    if (s->vacuum) {
-        c->policy.vacuum = false;
-        via_conn_exec(c, "PRAGMA temp_store=MEMORY");
-    }
+    state = s->vacuum ? write_vacuum(run) : write_step(run);
     if (state != VIA_RUN_DONE)
         return state;
-    counts = !s->schema && !s->vacuum && !sqlite3_stmt_readonly(s->stmt);
     if (run->out->len)
         via_buf_put(run->out, "],", 2);
     else
