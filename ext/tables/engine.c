@@ -519,7 +519,7 @@ table_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *
     struct via_store *s;
 
     if (via_hub_store(t->hub, &s, &e) != VIA_OK ||
-        via_hub_begin(t->hub, t->table->control, &e) != VIA_OK)
+        via_hub_write(t->hub, t->table->control, &e) != VIA_OK)
         return table_fail(t, &e);
     if (argc > 1 && conflict == SQLITE_REPLACE)
         via_ignore(via_error_set(&e, VIA_REPLACE_REFUSED,

@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 
 /* The level of a savepoint that is itself the host's transaction (SAVEPOINT without BEGIN):
- * SQLite never announces it, but rolls back to it. */
+ * SQLite never announces it, but rolls back to it. The private savepoint of this level is made
+ * first and stands for every level that the host opened before anything was written. */
 #define LEVEL_OUTERMOST (-1)
 
 struct via_hub {
@@ -15,6 +16,8 @@ struct via_hub {
     struct via_store *store;
     int refs;
     int *levels; /* host levels with a private savepoint, ascending */
+    int before;  /* host levels up to this one were opened before the first write */
+    bool written;
     size_t depth;
     size_t cap;
 };
@@ -119,12 +122,22 @@ via_hub_begin(struct via_hub *h, bool control, struct via_error *e)
     if (via_store_in_transaction(s))
         return control && !s->immediate ? hub_upgrade(h, e) : VIA_OK;
     h->depth = 0;
+    h->before = LEVEL_OUTERMOST;
+    h->written = false;
     /* Alone, a statement on runtime rows waits for no operator; in a transaction nobody knows
      * what comes next. */
     if (via_store_begin(s, control || !sqlite3_get_autocommit(h->host), e) != VIA_OK)
         return e->status;
     if (hub_push(h, LEVEL_OUTERMOST, e) != VIA_OK)
         via_store_rollback(s);
+    return e->status;
+}
+
+enum via_status
+via_hub_write(struct via_hub *h, bool control, struct via_error *e)
+{
+    if (via_hub_begin(h, control, e) == VIA_OK)
+        h->written = true;
     return e->status;
 }
 
@@ -163,7 +176,9 @@ via_hub_savepoint(struct via_hub *h, int n, struct via_error *e)
 {
     if (via_hub_begin(h, false, e) != VIA_OK)
         return e->status;
-    if (h->depth > 0 && h->levels[h->depth - 1] >= n)
+    if (!h->written && h->before < n)
+        h->before = n;
+    if (n <= h->before || (h->depth > 0 && h->levels[h->depth - 1] >= n))
         return VIA_OK;
     return hub_push(h, n, e);
 }
@@ -173,6 +188,8 @@ via_hub_release(struct via_hub *h, int n, struct via_error *e)
 {
     size_t i = hub_find(h, n);
 
+    if (h->before >= n)
+        h->before = n - 1;
     if (!h->store || i == h->depth)
         return VIA_OK;
     h->depth = i;
@@ -184,7 +201,14 @@ via_hub_rollback_to(struct via_hub *h, int n, struct via_error *e)
 {
     size_t i = hub_find(h, n);
 
-    if (!h->store || i == h->depth)
+    if (!h->store || h->depth == 0)
+        return VIA_OK;
+    if (n <= h->before) {
+        i = 0;
+        h->before = n;
+        h->written = false;
+    }
+    if (i == h->depth)
         return VIA_OK;
     h->depth = i + 1;
     return via_store_rollback_to(h->store, h->levels[i] + 1, e);

@@ -2,8 +2,8 @@
  * transaction, kept in step with the host's.
  *
  * The host's savepoints are numbered levels; those seen are kept on a stack, each a savepoint
- * of the private transaction. SQLite may skip levels opened before the first write, and
- * repeat one for a table that joins late. */
+ * of the private transaction. SQLite skips levels opened before the first write, and
+ * repeats one for a table that joins late. */
 #ifndef VIA_TABLES_HUB_H
 #define VIA_TABLES_HUB_H
 
@@ -20,10 +20,13 @@ void via_hub_unref(struct via_hub *h); /* the last one closes the store */
 VIA_MUST_USE enum via_status via_hub_store(struct via_hub *h, struct via_store **out,
                                            struct via_error *e);
 
-/* A write is about to happen: have a private transaction, with the control database's lock when
- * `control`. Also when the host's transaction goes on after a COMMIT of its own that failed late.
- */
+/* A table joins the host's transaction: have a private one, with the control database's lock when
+ * `control`. */
 VIA_MUST_USE enum via_status via_hub_begin(struct via_hub *h, bool control, struct via_error *e);
+
+/* A write is about to happen: as above, also when the host's transaction goes on after a COMMIT of
+ * its own that failed late. */
+VIA_MUST_USE enum via_status via_hub_write(struct via_hub *h, bool control, struct via_error *e);
 
 /* The host commits: commit and carry out the intents. Repeatable. */
 VIA_MUST_USE enum via_status via_hub_sync(struct via_hub *h, struct via_error *e);
