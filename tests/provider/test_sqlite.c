@@ -276,6 +276,20 @@ test_import_kinds(void)
     CHECK(copy && db_int(copy, "PRAGMA auto_vacuum") == 1, "keeps its properties");
     sqlite3_close(copy);
 
+    db_make("rich.db",
+            TABLE_SQL "CREATE TABLE j(a CHECK(json_valid(a)), b AS (json_extract(a,'$.x')));"
+                      "CREATE INDEX ji ON j(json_extract(a,'$.x')); CREATE INDEX jl ON t(lower(v));"
+                      "INSERT INTO j(a) VALUES('{\"x\":5}'); CREATE VIEW w AS SELECT b FROM j;"
+                      "CREATE VIRTUAL TABLE f USING fts5(v); INSERT INTO f SELECT v FROM t;"
+                      "CREATE TRIGGER g AFTER INSERT ON t BEGIN INSERT INTO f VALUES(new.v); END;"
+                      "CREATE TABLE k(a PRIMARY KEY, b) WITHOUT ROWID; PRAGMA user_version=7;");
+    copy = import_open("rich.db", "a schema with JSON checks, generated columns and full text");
+    CHECK(copy && db_int(copy, "SELECT b FROM w") == 5 &&
+              db_int(copy, "PRAGMA user_version") == 7 &&
+              db_int(copy, "SELECT count(*) FROM f WHERE f MATCH 'value'") == 3000,
+          "works as before");
+    sqlite3_close(copy);
+
     reader = writer_start("rollback.db", "BEGIN; SELECT count(*) FROM t");
     copy = import_open("rollback.db", "a database that another process reads");
     sqlite3_close(copy);

@@ -118,7 +118,7 @@ import_write(struct via_sql *to, struct via_source *from, const struct via_progr
              struct via_error *e)
 {
     /* Until it is published the file is nobody's: no journal, and one fsync at the end. */
-    via_sql_exec(to, "PRAGMA trusted_schema = OFF; PRAGMA synchronous = OFF");
+    via_sql_exec(to, "PRAGMA synchronous = OFF; PRAGMA cache_size = -32768");
     if (from)
         via_sql_exec(to, "PRAGMA journal_mode = OFF");
     if (import_outcome(to, e) != VIA_OK)

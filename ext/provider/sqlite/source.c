@@ -238,8 +238,9 @@ source_pin(struct via_source *s, struct via_error *e)
 {
     int rc;
 
-    via_sql_exec(&s->sql, "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;"
-                          "PRAGMA trusted_schema = OFF; BEGIN");
+    /* trusted_schema stays on: off, a CHECK that uses json_valid() makes a schema malformed. */
+    via_sql_exec(&s->sql, "PRAGMA mmap_size = 0; PRAGMA cache_size = -32768;"
+                          "PRAGMA cell_size_check = ON; BEGIN");
     (void)via_sql_int(&s->sql, "SELECT count(*) FROM sqlite_schema", 0);
     if (source_outcome(s, e) != VIA_OK)
         return e->status;
