@@ -278,6 +278,8 @@ daemon_drain(struct daemon *d)
         }
         nanosleep(&step, NULL);
     }
+    if (daemon_busy(d))
+        via_log(VIA_LOG_WARN, "%d requests did not end and are cut off", daemon_busy(d));
 }
 
 static void

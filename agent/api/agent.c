@@ -11,6 +11,26 @@
 
 #define RECOVER_EVERY_S 5
 
+/* What was replaced is kept until the end, for a thread may still look at it: a few hundred bytes
+ * each time an operator changes a setting. */
+struct via_kept {
+    struct via_kept *older;
+    struct via_epoch epoch; /* closed when `page` is NULL */
+    struct via_bounds bounds;
+};
+
+static struct via_kept *
+agent_keep(struct via_agent *a)
+{
+    struct via_kept *kept = calloc(1, sizeof *kept);
+
+    if (kept) {
+        kept->older = a->kept;
+        a->kept = kept;
+    }
+    return kept;
+}
+
 static void
 bounds_read(struct via_access *access, struct via_bounds *b)
 {
@@ -26,22 +46,22 @@ bounds_read(struct via_access *access, struct via_bounds *b)
     via_access_setting_text(access, "allowed_hosts", b->allowed_hosts, sizeof b->allowed_hosts);
 }
 
-/* Take in the settings. Threads may still read the old ones, so those are kept for ever: a few
- * hundred bytes each time an operator changes one. */
+/* Take in the settings, if they changed. */
 static void
 bounds_refresh(struct via_agent *a)
 {
     const struct via_bounds *old = atomic_load(&a->bounds);
-    struct via_bounds now, *made;
+    struct via_bounds now;
+    struct via_kept *kept;
 
     bounds_read(a->tick_access, &now);
     if (now.request_bytes <= 0 || (old && memcmp(old, &now, sizeof now) == 0))
         return;
-    made = malloc(sizeof *made);
-    if (!made)
+    kept = agent_keep(a);
+    if (!kept)
         return;
-    *made = now;
-    atomic_store(&a->bounds, made);
+    kept->bounds = now;
+    atomic_store(&a->bounds, &kept->bounds);
 }
 
 static void
@@ -57,19 +77,17 @@ agent_recover(struct via_agent *a)
         via_log(VIA_LOG_INFO, "mended %d unfinished operation%s", settled, settled == 1 ? "" : "s");
 }
 
-/* Map run/epoch. The old page stays mapped, for a grant in use may point at it. */
+/* Map run/epoch. */
 static enum via_status
 epoch_map(struct via_agent *a, struct via_error *e)
 {
-    struct via_epoch *ep = calloc(1, sizeof *ep);
+    struct via_kept *kept = agent_keep(a);
 
-    if (!ep)
+    if (!kept)
         return via_error_set(e, VIA_OUT_OF_MEMORY, "there is no memory for the epoch");
-    if (via_epoch_open(ep, &a->root, e) != VIA_OK) {
-        free(ep);
+    if (via_epoch_open(&kept->epoch, &a->root, e) != VIA_OK)
         return e->status;
-    }
-    atomic_store(&a->epoch, ep);
+    atomic_store(&a->epoch, &kept->epoch);
     return VIA_OK;
 }
 
@@ -99,8 +117,6 @@ via_agent_open(struct via_agent *a, struct via_error *e)
 void
 via_agent_close(struct via_agent *a)
 {
-    struct via_epoch *ep = atomic_load(&a->epoch);
-
     via_lanes_free(a->lanes);
     via_pool_free(a->pool);
     via_tokens_free(a->tokens);
@@ -108,10 +124,14 @@ via_agent_close(struct via_agent *a)
         via_access_free(a->access[i]);
     via_access_free(a->tick_access);
     via_witness_free(a->witness);
-    free((void *)atomic_load(&a->bounds));
-    if (ep)
-        via_epoch_close(ep);
-    free(ep);
+    while (a->kept) {
+        struct via_kept *older = a->kept->older;
+
+        if (a->kept->epoch.page)
+            via_epoch_close(&a->kept->epoch);
+        free(a->kept);
+        a->kept = older;
+    }
 }
 
 struct via_access *

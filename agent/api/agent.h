@@ -11,10 +11,13 @@
 
 #include <stdatomic.h>
 
+struct via_kept;
+
 struct via_agent {
     struct via_root root;
-    struct via_epoch *_Atomic epoch; /* replaced when its file is; never freed while serving */
-    const struct via_bounds *_Atomic bounds;
+    struct via_epoch *_Atomic epoch;         /* replaced when its file is */
+    const struct via_bounds *_Atomic bounds; /* replaced when a setting changes */
+    struct via_kept *kept; /* every epoch and bounds there were: threads may look */
     struct via_witness *witness;
     struct via_tokens *tokens;
     struct via_lanes *lanes;
