@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +32,8 @@ via_sql_status(int rc)
     case SQLITE_READONLY:
     case SQLITE_AUTH:
         return VIA_STATE_UNAVAILABLE;
-    case SQLITE_IOERR:
-        return VIA_IO_ERROR;
+    case SQLITE_IOERR: /* shared memory that cannot grow: SQLite knows no "full" for it */
+        return rc == SQLITE_IOERR_SHMSIZE ? VIA_DISK_FULL : VIA_IO_ERROR;
     default:
         return VIA_INTERNAL_ERROR;
     }
@@ -64,6 +65,8 @@ sql_fail_rc(struct via_sql *s, int rc)
 {
     enum via_status status = via_sql_status(rc);
 
+    if (status == VIA_IO_ERROR && s->db && sqlite3_system_errno(s->db) == ENOSPC)
+        status = VIA_DISK_FULL;
     if (status == VIA_CONTROL_BUSY)
         via_sql_fail(s, status, "another process is changing the control database; try again");
     else if (status == VIA_DISK_FULL)
