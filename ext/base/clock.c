@@ -26,6 +26,12 @@ via_clock_now_ms(void)
 }
 
 int64_t
+via_clock_coarse_ms(void)
+{
+    return clock_ms(CLOCK_REALTIME_COARSE);
+}
+
+int64_t
 via_clock_mono_ms(void)
 {
     return clock_ms(CLOCK_BOOTTIME);

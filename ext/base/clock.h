@@ -13,6 +13,9 @@
 /* Unix milliseconds by the wall clock. */
 int64_t via_clock_now_ms(void);
 
+/* The same, up to a tick (4 ms) late and at a fifth of the price: for checks made all the time. */
+int64_t via_clock_coarse_ms(void);
+
 /* Milliseconds by a clock that never jumps and goes on in sleep (CLOCK_BOOTTIME). */
 int64_t via_clock_mono_ms(void);
 

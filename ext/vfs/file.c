@@ -27,26 +27,29 @@ file_refuse(struct via_file *f, const char *sentence)
     return via_refusal_put(SQLITE_IOERR_AUTH, &e);
 }
 
-/* Ask the grant, as the policy wants it. SQLITE_OK or why not. */
 static int
-file_ask(struct via_file *f, enum via_vfs_verdict verdict, const char *sentence)
+file_ask_slowly(struct via_file *f, enum via_vfs_verdict verdict, const char *sentence)
 {
     struct via_error e = {0};
 
-    switch (verdict) {
-    case VIA_VFS_PASS:
+    if (verdict == VIA_VFS_CHECK_READ)
+        return via_guard_check_read(f->guard, &e) == VIA_OK
+                   ? SQLITE_OK
+                   : via_refusal_put(SQLITE_IOERR_AUTH, &e);
+    if (verdict == VIA_VFS_CHECK_WRITE)
+        return via_guard_check_write(f->guard, &e) == VIA_OK ? SQLITE_OK
+                                                             : via_refusal_put(SQLITE_READONLY, &e);
+    return file_refuse(f, sentence);
+}
+
+/* Ask the grant, as the policy wants it: SQLITE_OK or why not. Almost always a few loads:
+ * this runs in every transaction. */
+static inline int
+file_ask(struct via_file *f, enum via_vfs_verdict verdict, const char *sentence)
+{
+    if (verdict == VIA_VFS_PASS || (verdict == VIA_VFS_CHECK_READ && via_guard_is_open(f->guard)))
         return SQLITE_OK;
-    case VIA_VFS_CHECK_READ:
-        if (via_guard_check_read(f->guard, &e) == VIA_OK)
-            return SQLITE_OK;
-        return via_refusal_put(SQLITE_IOERR_AUTH, &e);
-    case VIA_VFS_CHECK_WRITE:
-        if (via_guard_check_write(f->guard, &e) == VIA_OK)
-            return SQLITE_OK;
-        return via_refusal_put(SQLITE_READONLY, &e);
-    default:
-        return file_refuse(f, sentence);
-    }
+    return file_ask_slowly(f, verdict, sentence);
 }
 
 /* -- where transactions begin ---------------------------------------------------- */

@@ -35,6 +35,9 @@ void via_guard_turn_away(const char *name, enum via_status code);
 /* May this file only be read, whatever happens to its grant? */
 bool via_guard_is_readonly(const struct via_guard *g);
 
+/* May a transaction start without asking anybody? False says nothing yet. */
+bool via_guard_is_open(const struct via_guard *g);
+
 /* May a transaction start? Renews a stale grant; a refusal is recorded. */
 VIA_MUST_USE enum via_status via_guard_check_read(struct via_guard *g, struct via_error *e);
 

@@ -6,9 +6,6 @@
 
 #include <string.h>
 
-#define WRITE_SLOT 0
-#define FIRST_MARK 3 /* shared-memory locks 3 to 7 are the read marks (SQLite, walformat.html) */
-
 /* Every parameter that may be there, and the values it may have (NULL: any). What is not
  * listed steps round the check or is none of an app's business: immutable and nolock take
  * no locks, cache shares one pager between grants, modeof and psow shape a file. */
@@ -111,19 +108,6 @@ via_policy_lock(const struct via_vfs_locks *l, int level)
     return l->is_mapped && !l->marks ? VIA_VFS_PASS : VIA_VFS_REFUSE;
 }
 
-/* A transaction starts by sharing a read mark. The holder of the write slot takes another one in
- * mid-transaction when the log starts anew; a check there would lose its transaction.
- * The write slot without a mark is recovery or a checkpoint, which must go on for readers. */
-enum via_vfs_verdict
-via_policy_shm_lock(const struct via_vfs_locks *l, int offset, int flags)
-{
-    if (!(flags & SQLITE_SHM_LOCK))
-        return VIA_VFS_PASS;
-    if (flags & SQLITE_SHM_SHARED)
-        return offset >= FIRST_MARK && !l->is_writer ? VIA_VFS_CHECK_READ : VIA_VFS_PASS;
-    return offset == WRITE_SLOT && l->marks ? VIA_VFS_CHECK_WRITE : VIA_VFS_PASS;
-}
-
 /* Under EXCLUSIVE the log has been folded in and is being left: journal_mode=MEMORY, say. Nothing
  * is mapped, opened, read or written in that state, whoever holds the grant. */
 static bool
@@ -156,20 +140,6 @@ enum via_vfs_verdict
 via_policy_open_log(const struct via_vfs_locks *l)
 {
     return l->level == SQLITE_LOCK_EXCLUSIVE ? VIA_VFS_REFUSE : VIA_VFS_PASS;
-}
-
-void
-via_policy_note_shm(struct via_vfs_locks *l, int offset, int n, int flags)
-{
-    unsigned bits = ((1u << n) - 1) << offset;
-    bool is_lock = flags & SQLITE_SHM_LOCK;
-
-    if (flags & SQLITE_SHM_SHARED) {
-        bits &= ~0u << FIRST_MARK;
-        l->marks = is_lock ? l->marks | bits : l->marks & ~bits;
-    } else if (bits & (1u << WRITE_SLOT)) {
-        l->is_writer = is_lock;
-    }
 }
 
 bool

@@ -55,16 +55,45 @@ enum via_vfs_verdict {
 };
 
 enum via_vfs_verdict via_policy_lock(const struct via_vfs_locks *l, int level);
-enum via_vfs_verdict via_policy_shm_lock(const struct via_vfs_locks *l, int offset, int flags);
 enum via_vfs_verdict via_policy_shm_map(const struct via_vfs_locks *l);
 enum via_vfs_verdict via_policy_read(const struct via_vfs_locks *l);
 enum via_vfs_verdict via_policy_write(const struct via_vfs_locks *l);
 enum via_vfs_verdict via_policy_open_log(const struct via_vfs_locks *l);
 
-/* Note a lock that was taken or dropped (SQLITE_SHM_UNLOCK in `flags`). */
-void via_policy_note_shm(struct via_vfs_locks *l, int offset, int n, int flags);
-
 /* Is a transaction under way? */
 bool via_policy_is_busy(const struct via_vfs_locks *l);
+
+/* -- in every transaction, so in line -------------------------------------------- */
+
+#define VIA_VFS_WRITE_SLOT 0
+#define VIA_VFS_FIRST_MARK 3 /* shared-memory locks 3 to 7 are the read marks (walformat.html) */
+
+/* A transaction starts by sharing a read mark. The holder of the write slot takes another one in
+ * mid-transaction when the log starts anew; a check there would lose its transaction.
+ * The write slot without a mark is recovery or a checkpoint, which must go on for readers. */
+static inline enum via_vfs_verdict
+via_policy_shm_lock(const struct via_vfs_locks *l, int offset, int flags)
+{
+    if (!(flags & SQLITE_SHM_LOCK))
+        return VIA_VFS_PASS;
+    if (flags & SQLITE_SHM_SHARED)
+        return offset >= VIA_VFS_FIRST_MARK && !l->is_writer ? VIA_VFS_CHECK_READ : VIA_VFS_PASS;
+    return offset == VIA_VFS_WRITE_SLOT && l->marks ? VIA_VFS_CHECK_WRITE : VIA_VFS_PASS;
+}
+
+/* Note a lock that was taken, or dropped (SQLITE_SHM_UNLOCK in `flags`). */
+static inline void
+via_policy_note_shm(struct via_vfs_locks *l, int offset, int n, int flags)
+{
+    unsigned bits = ((1u << n) - 1) << offset;
+    bool is_lock = flags & SQLITE_SHM_LOCK;
+
+    if (flags & SQLITE_SHM_SHARED) {
+        bits &= ~0u << VIA_VFS_FIRST_MARK;
+        l->marks = is_lock ? l->marks | bits : l->marks & ~bits;
+    } else if (bits & (1u << VIA_VFS_WRITE_SLOT)) {
+        l->is_writer = is_lock;
+    }
+}
 
 #endif
