@@ -71,7 +71,8 @@ static const struct step control_steps[] = {
      " action TEXT NOT NULL, outcome TEXT NOT NULL, app TEXT, deploy TEXT, instance TEXT,"
      " binding TEXT, reason TEXT, count INTEGER NOT NULL, operation_id TEXT,"
      " prev_hash TEXT NOT NULL, hash TEXT NOT NULL);"
-     "CREATE INDEX audit_app ON audit(app)",
+     "CREATE INDEX audit_app ON audit(app);"
+     "CREATE INDEX audit_binding ON audit(binding) WHERE binding IS NOT NULL",
      "the control stream: each change and its record commit together"},
     {"CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
      "settings that differ from their defaults"},
@@ -101,7 +102,8 @@ static const struct step runtime_steps[] = {
      " action TEXT NOT NULL, outcome TEXT NOT NULL, app TEXT, deploy TEXT, instance TEXT,"
      " binding TEXT, reason TEXT, count INTEGER NOT NULL, operation_id TEXT,"
      " prev_hash TEXT NOT NULL, hash TEXT NOT NULL);"
-     "CREATE INDEX audit_app ON audit(app)",
+     "CREATE INDEX audit_app ON audit(app);"
+     "CREATE INDEX audit_binding ON audit(binding) WHERE binding IS NOT NULL",
      "the runtime stream"},
     {"CREATE TABLE grants(instance TEXT NOT NULL, binding TEXT NOT NULL,"
      " PRIMARY KEY(instance, binding)) WITHOUT ROWID",

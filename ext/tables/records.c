@@ -34,7 +34,7 @@ static const struct via_column audit_columns[] = {
     {"app", "TEXT", VIA_COL_KEY},
     {"deploy", "TEXT", 0},
     {"instance", "TEXT", 0},
-    {"binding", "TEXT", 0},
+    {"binding", "TEXT", VIA_COL_KEY},
     {"reason", "TEXT", 0},
     {"count", "INTEGER", 0},
     {"operation_id", "TEXT", 0},
