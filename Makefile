@@ -37,8 +37,8 @@ CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%)
 
 # -- rooms of the agent, the client and the command line ------------------------
 HTTP   := headers host listen server
-PROXY  := sqlerror policy values statements conn lanes pool tokens run
-API    := agent reply sqlrequest sqlcall routes
+PROXY  := sqlerror policy values statements conn lanes pool tokens run write
+API    := agent reply sqlrequest gatecall sqlcall routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness change bind app \
           audit status shell run/launch run/instance run/place run/child run/user run/sweep

@@ -23,6 +23,7 @@
 
 #define DEFAULT_LISTEN "127.0.0.1:8181"
 #define HEAP_BYTES ((int64_t)1 << 30) /* the most that SQLite may take */
+#define CLAIM_TRIES 20                /* of 50 ms each */
 #define DRAIN_MS 5000                 /* before running statements are stopped */
 #define GIVE_UP_MS 15000              /* before connections are cut */
 
@@ -130,13 +131,28 @@ signals_block(sigset_t *set)
 
 /* -- start ---------------------------------------------------------------------- */
 
+/* An agent that was just killed may hold the lock for a moment more, until its last thread is gone.
+ */
+static bool
+daemon_lock(struct daemon *d)
+{
+    const struct timespec step = {.tv_nsec = 50 * 1000 * 1000};
+
+    for (int i = 0; i < CLAIM_TRIES; i++) {
+        if (via_lock_try(&d->lock, VIA_LOCK_AGENT))
+            return true;
+        nanosleep(&step, NULL);
+    }
+    return false;
+}
+
 static enum via_status
 daemon_claim(struct daemon *d, struct via_error *e)
 {
     if (via_root_open(&d->agent.root, e) != VIA_OK ||
         via_lock_open(&d->lock, &d->agent.root, e) != VIA_OK)
         return e->status;
-    if (!via_lock_try(&d->lock, VIA_LOCK_AGENT))
+    if (!daemon_lock(d))
         return via_error_set(e, VIA_AGENT_RUNNING, "another agent serves %s; stop it first",
                              d->agent.root.path);
     return VIA_OK;

@@ -1,8 +1,9 @@
-/* run.c: stepping statements and encoding what they give. */
+/* run.c: stepping statements and encoding what they give; reads. Writes are in write.c. */
 #include "proxy/run.h"
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "proxy/runstep.h"
 #include "proxy/sqlerror.h"
 #include "proxy/values.h"
 
@@ -16,8 +17,8 @@
 /* -- failures ------------------------------------------------------------------- */
 
 /* Say what `rc`, just returned by the connection, means for this run. */
-static enum via_run_state
-run_fail(struct via_run *run, int rc)
+enum via_run_state
+via_run_fail(struct via_run *run, int rc)
 {
     struct via_conn *c = run->conn;
 
@@ -69,13 +70,13 @@ run_prepare(struct via_run *run)
     }
     rc = via_conn_begin(c, &run->pass->grant);
     if (rc != SQLITE_OK)
-        return run_fail(run, rc);
+        return via_run_fail(run, rc);
     if (run->kind == VIA_RUN_SETUP)
         return VIA_RUN_DONE;
     run->statement = via_statements_get(&c->statements, c->db, &c->policy, run->sql, run->sql_len,
                                         &rc, &run->error, &run->sqlite);
     if (!run->statement)
-        return rc == SQLITE_AUTH || rc == SQLITE_MISUSE ? VIA_RUN_FAILED : run_fail(run, rc);
+        return rc == SQLITE_AUTH || rc == SQLITE_MISUSE ? VIA_RUN_FAILED : via_run_fail(run, rc);
     return via_values_bind(run->statement->stmt, run->params, &run->error) == VIA_OK
                ? VIA_RUN_DONE
                : VIA_RUN_FAILED;
@@ -97,8 +98,8 @@ run_put_head(struct via_run *run)
     via_buf_put(run->out, ",\"rows\":[", 9);
 }
 
-static void
-run_put_counts(struct via_run *run, int64_t changed, int64_t rowid)
+void
+via_run_put_counts(struct via_run *run, int64_t changed, int64_t rowid)
 {
     via_buf_puts(run->out, "\"update_count\":");
     via_values_put_integer(run->out, changed);
@@ -129,8 +130,8 @@ run_put_row(struct via_run *run)
 
 /* Step and encode until the end or until `out` holds `ceiling` bytes. Every row but the
  * first of the result has a comma before it. */
-static enum via_run_state
-run_rows(struct via_run *run, size_t ceiling)
+enum via_run_state
+via_run_rows(struct via_run *run, size_t ceiling)
 {
     sqlite3_stmt *stmt = run->statement->stmt;
     struct via_buf *b = run->out;
@@ -144,15 +145,15 @@ run_rows(struct via_run *run, size_t ceiling)
         if (!run_put_row(run))
             return run_too_large(run);
         if (b->failed)
-            return run_fail(run, SQLITE_NOMEM);
+            return via_run_fail(run, SQLITE_NOMEM);
         if (b->len >= ceiling)
             return VIA_RUN_MORE;
     }
     if (rc != SQLITE_DONE)
-        return run_fail(run, rc);
+        return via_run_fail(run, rc);
     if (b->len == 0 && run->written == 0 && sqlite3_column_count(stmt) > 0)
         run_put_head(run);
-    return b->failed ? run_fail(run, SQLITE_NOMEM) : VIA_RUN_DONE;
+    return b->failed ? via_run_fail(run, SQLITE_NOMEM) : VIA_RUN_DONE;
 }
 
 /* Close the JSON of a finished read. */
@@ -164,14 +165,14 @@ run_put_tail(struct via_run *run)
         return;
     }
     via_buf_put(run->out, "],", 2);
-    run_put_counts(run, 0, 0);
+    via_run_put_counts(run, 0, 0);
 }
 
 /* -- ending --------------------------------------------------------------------- */
 
 /* Give the connection back as it was found. */
-static void
-run_release(struct via_run *run, struct via_pool *pool)
+void
+via_run_release(struct via_run *run, struct via_pool *pool)
 {
     if (!run->conn)
         return;
@@ -192,7 +193,7 @@ run_release(struct via_run *run, struct via_pool *pool)
 void
 via_run_end(struct via_run *run, struct via_pool *pool)
 {
-    run_release(run, pool);
+    via_run_release(run, pool);
 }
 
 /* -- reads ---------------------------------------------------------------------- */
@@ -245,19 +246,19 @@ via_run_read_quick(struct via_run *run, struct via_pool *pool)
         return VIA_RUN_SLOW;
     if (!via_conn_is_in_place(run->conn, false)) {
         run->conn->broken = true;
-        run_release(run, pool);
+        via_run_release(run, pool);
         return VIA_RUN_SLOW;
     }
     run->conn->deadline_ms = via_clock_mono_ms() + QUICK_MS;
     run->conn->busy_until_ms = 0;
     state = run_prepare(run);
     if (state == VIA_RUN_DONE) {
-        state = run_rows(run, QUICK_BYTES);
+        state = via_run_rows(run, QUICK_BYTES);
         if (state == VIA_RUN_DONE)
             run_put_tail(run);
     }
     state = read_or_write(run, state);
-    run_release(run, pool);
+    via_run_release(run, pool);
     if (state == VIA_RUN_MORE || (state == VIA_RUN_FAILED && !is_own_mistake(run->error.status))) {
         via_error_clear(&run->error);
         run->sqlite = NULL;
@@ -277,8 +278,8 @@ run_timeout_ms(const struct via_run *run)
 }
 
 /* Take a connection of `shelf` and prepare. */
-static enum via_run_state
-run_open(struct via_run *run, struct via_pool *pool, struct via_shelf *shelf, bool writer)
+enum via_run_state
+via_run_open(struct via_run *run, struct via_pool *pool, struct via_shelf *shelf, bool writer)
 {
     int64_t now_ms = via_clock_mono_ms();
 
@@ -299,9 +300,9 @@ via_run_read(struct via_run *run, struct via_pool *pool, struct via_shelf *shelf
     enum via_run_state state;
 
     run->written = 0;
-    state = run_open(run, pool, shelf, false);
+    state = via_run_open(run, pool, shelf, false);
     if (state == VIA_RUN_DONE) {
-        state = run_rows(run, VIA_PIECE_FIRST);
+        state = via_run_rows(run, VIA_PIECE_FIRST);
         if (state == VIA_RUN_DONE)
             run_put_tail(run);
     }
@@ -314,7 +315,7 @@ via_run_read(struct via_run *run, struct via_pool *pool, struct via_shelf *shelf
                       "too many long results of this add-on are on their way; try again");
         state = VIA_RUN_FAILED;
     }
-    run_release(run, pool);
+    via_run_release(run, pool);
     if (state != VIA_RUN_DONE)
         via_buf_reset(run->out);
     return state;
@@ -329,171 +330,13 @@ via_run_more(struct via_run *run, struct via_pool *pool)
     via_buf_reset(run->out);
     if (via_clock_mono_ms() >= run->deadline_ms) {
         via_error_set(&run->error, VIA_STATEMENT_TIMEOUT, "the statement took longer than allowed");
-        run_release(run, pool);
+        via_run_release(run, pool);
         return VIA_RUN_FAILED;
     }
-    state = run_rows(run, VIA_PIECE_NEXT);
+    state = via_run_rows(run, VIA_PIECE_NEXT);
     if (state == VIA_RUN_DONE)
         run_put_tail(run);
     if (state != VIA_RUN_MORE)
-        run_release(run, pool);
-    return state;
-}
-
-/* -- writes --------------------------------------------------------------------- */
-
-/* Step the statement that writes. One that gives rows has changed everything before it gives the
- * first, and resetting it half-way would commit: it runs in a transaction of its own. */
-static enum via_run_state
-write_step(struct via_run *run)
-{
-    struct via_conn *c = run->conn;
-    enum via_run_state state;
-    int rc;
-
-    if (sqlite3_column_count(run->statement->stmt) == 0)
-        return run_rows(run, SIZE_MAX);
-    rc = via_conn_exec(c, "BEGIN IMMEDIATE");
-    if (rc != SQLITE_OK)
-        return run_fail(run, rc);
-    state = run_rows(run, SIZE_MAX);
-    if (state != VIA_RUN_DONE)
-        return state;
-    sqlite3_reset(run->statement->stmt);
-    rc = via_conn_exec(c, "COMMIT");
-    return rc == SQLITE_OK ? VIA_RUN_DONE : run_fail(run, rc);
-}
-
-/* VACUUM goes through a copy that is better on disk than in memory. */
-static enum via_run_state
-write_vacuum(struct via_run *run)
-{
-    struct via_conn *c = run->conn;
-    enum via_run_state state;
-
-    via_conn_exec(c, "PRAGMA temp_store=FILE");
-    c->policy.vacuum = true;
-    state = run_rows(run, SIZE_MAX);
-    c->policy.vacuum = false;
-    via_conn_exec(c, "PRAGMA temp_store=MEMORY");
-    return state;
-}
-
-/* One statement: durable when its last step, or its commit, returns. */
-static enum via_run_state
-write_execute(struct via_run *run)
-{
-    struct via_conn *c = run->conn;
-    struct via_statement *s = run->statement;
-    bool counts = !s->schema && !s->vacuum && !sqlite3_stmt_readonly(s->stmt);
-    enum via_run_state state;
-
-    sqlite3_set_last_insert_rowid(c->db, 0);
-    state = s->vacuum ? write_vacuum(run) : write_step(run);
-    if (state != VIA_RUN_DONE)
-        return state;
-    if (run->out->len)
-        via_buf_put(run->out, "],", 2);
-    else
-        via_buf_putc(run->out, '{');
-    run_put_counts(run, counts ? sqlite3_changes64(c->db) : 0,
-                   counts ? sqlite3_last_insert_rowid(c->db) : 0);
-    return VIA_RUN_DONE;
-}
-
-/* Step one statement of a script to its end, its rows unseen. */
-static enum via_run_state
-setup_step(struct via_run *run, sqlite3_stmt *stmt, int64_t *changed)
-{
-    struct via_conn *c = run->conn;
-    int rc;
-
-    do
-        rc = sqlite3_step(stmt);
-    while (rc == SQLITE_ROW);
-    if (rc != SQLITE_DONE)
-        return run_fail(run, rc);
-
-    if (!c->policy.schema && !sqlite3_stmt_readonly(stmt))
-        *changed += sqlite3_changes64(c->db);
-    return VIA_RUN_DONE;
-}
-
-/* Prepare and run the next statement of the script at *at, and move on. */
-static enum via_run_state
-setup_next(struct via_run *run, size_t *at, int64_t *changed)
-{
-    struct via_conn *c = run->conn;
-    sqlite3_stmt *stmt = NULL;
-    const char *tail = NULL;
-    enum via_run_state state;
-    bool touched = c->policy.pragma_set;
-    int rc;
-
-    via_policy_begin(&c->policy);
-    rc = sqlite3_prepare_v3(c->db, run->sql + *at, (int)(run->sql_len - *at), 0, &stmt, &tail);
-    if (via_policy_end(&c->policy, stmt, &run->error) != VIA_OK)
-        state = VIA_RUN_FAILED;
-    else if (rc != SQLITE_OK)
-        state = run_fail(run, rc);
-    else if (sqlite3_bind_parameter_count(stmt) > 0) {
-        via_error_set(&run->error, VIA_BAD_REQUEST, "the statements of setup take no parameters");
-        state = VIA_RUN_FAILED;
-    } else
-        state = setup_step(run, stmt, changed);
-    c->policy.pragma_set |= touched;
-    sqlite3_finalize(stmt);
-    *at = tail ? (size_t)(tail - run->sql) : run->sql_len;
-    return state;
-}
-
-/* A script, wholly or not at all. */
-static enum via_run_state
-write_setup(struct via_run *run)
-{
-    struct via_conn *c = run->conn;
-    enum via_run_state state = VIA_RUN_DONE;
-    int64_t changed = 0;
-    int rc;
-
-    if (run->params && via_json_type(run->params) != VIA_JSON_NULL) {
-        via_error_set(&run->error, VIA_BAD_REQUEST, "setup takes no params");
-        return VIA_RUN_FAILED;
-    }
-    via_policy_begin(&c->policy);
-    rc = via_conn_exec(c, "BEGIN IMMEDIATE");
-    if (rc != SQLITE_OK)
-        return run_fail(run, rc);
-    for (size_t at = 0; state == VIA_RUN_DONE;) {
-        at += via_sql_skip(run->sql + at, run->sql_len - at);
-        if (at >= run->sql_len)
-            break;
-        state = setup_next(run, &at, &changed);
-    }
-    if (state == VIA_RUN_DONE) {
-        rc = via_conn_exec(c, "COMMIT");
-        if (rc != SQLITE_OK)
-            state = run_fail(run, rc);
-    }
-    if (state != VIA_RUN_DONE)
-        return state; /* ending the connection rolls back */
-    via_buf_puts(run->out, "{\"update_count\":");
-    via_values_put_integer(run->out, changed);
-    via_buf_putc(run->out, '}');
-    return VIA_RUN_DONE;
-}
-
-enum via_run_state
-via_run_write(struct via_run *run, struct via_pool *pool, struct via_shelf *shelf)
-{
-    enum via_run_state state;
-
-    run->written = 0;
-    state = run_open(run, pool, shelf, true);
-    if (state == VIA_RUN_DONE)
-        state = run->kind == VIA_RUN_SETUP ? write_setup(run) : write_execute(run);
-    run_release(run, pool);
-    if (state != VIA_RUN_DONE)
-        via_buf_reset(run->out);
+        via_run_release(run, pool);
     return state;
 }

@@ -5,52 +5,118 @@
 #include "base/id.h"
 #include "base/log.h"
 
-#define SQLITE_CODES(X)                                                                            \
-    X(ERROR)                                                                                       \
-    X(INTERNAL)                                                                                    \
-    X(PERM)                                                                                        \
-    X(ABORT)                                                                                       \
-    X(BUSY)                                                                                        \
-    X(LOCKED)                                                                                      \
-    X(NOMEM) X(READONLY) X(INTERRUPT) X(IOERR) X(CORRUPT) X(NOTFOUND) X(FULL) X(CANTOPEN) X(       \
-        PROTOCOL) X(EMPTY) X(SCHEMA) X(TOOBIG) X(CONSTRAINT) X(MISMATCH) X(MISUSE) X(NOLFS)        \
-        X(AUTH) X(FORMAT) X(RANGE) X(NOTADB) X(NOTICE) X(WARNING) X(ROW) X(DONE) X(                \
-            ERROR_MISSING_COLLSEQ) X(ERROR_RETRY) X(ERROR_SNAPSHOT) X(IOERR_READ)                  \
-            X(IOERR_SHORT_READ) X(IOERR_WRITE) X(IOERR_FSYNC) X(IOERR_DIR_FSYNC) X(IOERR_TRUNCATE) \
-                X(IOERR_FSTAT) X(IOERR_UNLOCK) X(IOERR_RDLOCK) X(IOERR_DELETE) X(IOERR_BLOCKED) X( \
-                    IOERR_NOMEM) X(IOERR_ACCESS) X(IOERR_CHECKRESERVEDLOCK) X(IOERR_LOCK)          \
-                    X(IOERR_CLOSE) X(IOERR_DIR_CLOSE) X(IOERR_SHMOPEN) X(IOERR_SHMSIZE) X(         \
-                        IOERR_SHMLOCK) X(IOERR_SHMMAP) X(IOERR_SEEK) X(IOERR_DELETE_NOENT)         \
-                        X(IOERR_MMAP) X(IOERR_GETTEMPPATH) X(IOERR_CONVPATH) X(IOERR_VNODE) X(     \
-                            IOERR_AUTH) X(IOERR_BEGIN_ATOMIC) X(IOERR_COMMIT_ATOMIC)               \
-                            X(IOERR_ROLLBACK_ATOMIC) X(IOERR_DATA) X(IOERR_CORRUPTFS) X(           \
-                                LOCKED_SHAREDCACHE) X(LOCKED_VTAB) X(BUSY_RECOVERY)                \
-                                X(BUSY_SNAPSHOT) X(BUSY_TIMEOUT) X(CANTOPEN_NOTEMPDIR) X(          \
-                                    CANTOPEN_ISDIR) X(CANTOPEN_FULLPATH) X(CANTOPEN_CONVPATH)      \
-                                    X(CANTOPEN_DIRTYWAL) X(CANTOPEN_SYMLINK) X(CORRUPT_VTAB) X(    \
-                                        CORRUPT_SEQUENCE) X(CORRUPT_INDEX) X(READONLY_RECOVERY)    \
-                                        X(READONLY_CANTLOCK) X(READONLY_ROLLBACK)                  \
-                                            X(READONLY_DBMOVED) X(READONLY_CANTINIT) X(            \
-                                                READONLY_DIRECTORY) X(ABORT_ROLLBACK)              \
-                                                X(CONSTRAINT_CHECK) X(CONSTRAINT_COMMITHOOK) X(    \
-                                                    CONSTRAINT_FOREIGNKEY) X(CONSTRAINT_FUNCTION)  \
-                                                    X(CONSTRAINT_NOTNULL) X(CONSTRAINT_PRIMARYKEY) \
-                                                        X(CONSTRAINT_TRIGGER) X(CONSTRAINT_UNIQUE) \
-                                                            X(CONSTRAINT_VTAB) X(CONSTRAINT_ROWID) \
-                                                                X(CONSTRAINT_PINNED)               \
-                                                                    X(CONSTRAINT_DATATYPE) X(      \
-                                                                        NOTICE_RECOVER_WAL)        \
-                                                                        X(NOTICE_RECOVER_ROLLBACK) \
-                                                                            X(WARNING_AUTOINDEX)   \
-                                                                                X(AUTH_USER)
+#define NAMED(name)                                                                                \
+    {                                                                                              \
+        SQLITE_##name, "SQLITE_" #name                                                             \
+    }
 
 static const struct {
     int code;
     const char *name;
 } codes[] = {
-#define CODE_ROW(name) {SQLITE_##name, "SQLITE_" #name},
-    SQLITE_CODES(CODE_ROW)
-#undef CODE_ROW
+    NAMED(ERROR),
+    NAMED(INTERNAL),
+    NAMED(PERM),
+    NAMED(ABORT),
+    NAMED(BUSY),
+    NAMED(LOCKED),
+    NAMED(NOMEM),
+    NAMED(READONLY),
+    NAMED(INTERRUPT),
+    NAMED(IOERR),
+    NAMED(CORRUPT),
+    NAMED(NOTFOUND),
+    NAMED(FULL),
+    NAMED(CANTOPEN),
+    NAMED(PROTOCOL),
+    NAMED(EMPTY),
+    NAMED(SCHEMA),
+    NAMED(TOOBIG),
+    NAMED(CONSTRAINT),
+    NAMED(MISMATCH),
+    NAMED(MISUSE),
+    NAMED(NOLFS),
+    NAMED(AUTH),
+    NAMED(FORMAT),
+    NAMED(RANGE),
+    NAMED(NOTADB),
+    NAMED(NOTICE),
+    NAMED(WARNING),
+    NAMED(ROW),
+    NAMED(DONE),
+    NAMED(ERROR_MISSING_COLLSEQ),
+    NAMED(ERROR_RETRY),
+    NAMED(ERROR_SNAPSHOT),
+    NAMED(IOERR_READ),
+    NAMED(IOERR_SHORT_READ),
+    NAMED(IOERR_WRITE),
+    NAMED(IOERR_FSYNC),
+    NAMED(IOERR_DIR_FSYNC),
+    NAMED(IOERR_TRUNCATE),
+    NAMED(IOERR_FSTAT),
+    NAMED(IOERR_UNLOCK),
+    NAMED(IOERR_RDLOCK),
+    NAMED(IOERR_DELETE),
+    NAMED(IOERR_BLOCKED),
+    NAMED(IOERR_NOMEM),
+    NAMED(IOERR_ACCESS),
+    NAMED(IOERR_CHECKRESERVEDLOCK),
+    NAMED(IOERR_LOCK),
+    NAMED(IOERR_CLOSE),
+    NAMED(IOERR_DIR_CLOSE),
+    NAMED(IOERR_SHMOPEN),
+    NAMED(IOERR_SHMSIZE),
+    NAMED(IOERR_SHMLOCK),
+    NAMED(IOERR_SHMMAP),
+    NAMED(IOERR_SEEK),
+    NAMED(IOERR_DELETE_NOENT),
+    NAMED(IOERR_MMAP),
+    NAMED(IOERR_GETTEMPPATH),
+    NAMED(IOERR_CONVPATH),
+    NAMED(IOERR_VNODE),
+    NAMED(IOERR_AUTH),
+    NAMED(IOERR_BEGIN_ATOMIC),
+    NAMED(IOERR_COMMIT_ATOMIC),
+    NAMED(IOERR_ROLLBACK_ATOMIC),
+    NAMED(IOERR_DATA),
+    NAMED(IOERR_CORRUPTFS),
+    NAMED(LOCKED_SHAREDCACHE),
+    NAMED(LOCKED_VTAB),
+    NAMED(BUSY_RECOVERY),
+    NAMED(BUSY_SNAPSHOT),
+    NAMED(BUSY_TIMEOUT),
+    NAMED(CANTOPEN_NOTEMPDIR),
+    NAMED(CANTOPEN_ISDIR),
+    NAMED(CANTOPEN_FULLPATH),
+    NAMED(CANTOPEN_CONVPATH),
+    NAMED(CANTOPEN_DIRTYWAL),
+    NAMED(CANTOPEN_SYMLINK),
+    NAMED(CORRUPT_VTAB),
+    NAMED(CORRUPT_SEQUENCE),
+    NAMED(CORRUPT_INDEX),
+    NAMED(READONLY_RECOVERY),
+    NAMED(READONLY_CANTLOCK),
+    NAMED(READONLY_ROLLBACK),
+    NAMED(READONLY_DBMOVED),
+    NAMED(READONLY_CANTINIT),
+    NAMED(READONLY_DIRECTORY),
+    NAMED(ABORT_ROLLBACK),
+    NAMED(CONSTRAINT_CHECK),
+    NAMED(CONSTRAINT_COMMITHOOK),
+    NAMED(CONSTRAINT_FOREIGNKEY),
+    NAMED(CONSTRAINT_FUNCTION),
+    NAMED(CONSTRAINT_NOTNULL),
+    NAMED(CONSTRAINT_PRIMARYKEY),
+    NAMED(CONSTRAINT_TRIGGER),
+    NAMED(CONSTRAINT_UNIQUE),
+    NAMED(CONSTRAINT_VTAB),
+    NAMED(CONSTRAINT_ROWID),
+    NAMED(CONSTRAINT_PINNED),
+    NAMED(CONSTRAINT_DATATYPE),
+    NAMED(NOTICE_RECOVER_WAL),
+    NAMED(NOTICE_RECOVER_ROLLBACK),
+    NAMED(WARNING_AUTOINDEX),
+    NAMED(AUTH_USER),
 };
 
 static const char *

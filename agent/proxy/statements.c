@@ -55,7 +55,7 @@ via_sql_skip(const char *sql, size_t n)
         comment = comment_length(sql + at, n - at);
         if (comment)
             at += comment;
-        else if (memchr(" \t\n\f\r;", sql[at], 6))
+        else if (sql[at] != '\0' && strchr(" \t\n\f\r;", sql[at]))
             at++;
         else if (n - at >= 3 && memcmp(sql + at, "\xef\xbb\xbf", 3) == 0)
             at += 3;

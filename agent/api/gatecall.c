@@ -1,0 +1,163 @@
+/* gatecall.c: a request before the gates, and its answers. */
+#include "api/call.h"
+#include "api/reply.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* -- answering ------------------------------------------------------------------ */
+
+void
+via_call_done(struct via_call *c)
+{
+    c->http->status = 200;
+}
+
+/* What a failed run tells its client. */
+void
+via_call_fail(struct via_call *c)
+{
+    struct via_error *e = &c->run.error;
+
+    via_reply_error(c->http, e->status, e->message, c->run.sqlite);
+}
+
+/* A refusal by a gate: on disk before it is answered. */
+static void
+call_refuse(struct via_call *c, const struct via_claims *claims, const struct via_error *e)
+{
+    via_witness_refusal(c->agent->witness, claims, c->request.binding, e->status, "agent");
+    via_reply_error(c->http, e->status, e->message, NULL);
+}
+
+/* Is `status` a gate's word, rather than a failure to ask one? */
+static bool
+is_refusal(enum via_status status)
+{
+    return (status >= VIA_TOKEN_MISSING && status <= VIA_ADDON_DRAINING) ||
+           status == VIA_STORAGE_MISSING;
+}
+
+void
+via_call_turn_away(struct via_call *c, const struct via_claims *claims, const struct via_error *e)
+{
+    if (is_refusal(e->status))
+        call_refuse(c, claims, e);
+    else
+        via_reply_failure(c->http, e);
+}
+
+/* -- the gates ------------------------------------------------------------------ */
+
+const char *
+via_call_bearer(const char *authorization, size_t *n)
+{
+    *n = 0;
+    if (!authorization || strncasecmp(authorization, "Bearer ", 7) != 0)
+        return "";
+    authorization += 7;
+    *n = strlen(authorization);
+    return authorization;
+}
+
+bool
+via_call_parse(struct via_call *c, struct via_error *e)
+{
+    struct via_buf *body = &c->http->body;
+    int depth = (int)c->run.bounds->json_depth;
+
+    if (c->parsed)
+        return true;
+    via_json_free(c->request.doc);
+    c->parsed = via_sqlrequest_read(&c->request, body->data, body->len, depth, e) == VIA_OK;
+    c->run.sql = c->request.sql;
+    c->run.sql_len = c->request.sql_len;
+    c->run.params = c->request.params;
+    return c->parsed;
+}
+
+bool
+via_call_writes(const struct via_call *c)
+{
+    return c->writes || !via_run_may_read(&c->run);
+}
+
+enum via_status
+via_call_may(const struct via_call *c, struct via_error *e)
+{
+    return via_grant_allows(&c->run.pass->grant, via_call_writes(c) ? VIA_OP_WRITE : VIA_OP_READ,
+                            e);
+}
+
+void
+via_call_drop_pass(struct via_call *c)
+{
+    via_pass_drop(c->run.pass);
+    c->run.pass = NULL;
+}
+
+/* Ask the gates, in their order, with the body read once the bearer is known. True: c->run.pass
+ * is set. False: the request is answered. */
+static bool
+call_admit(struct via_call *c, int worker)
+{
+    struct via_agent *a = c->agent;
+    struct via_error e = {0};
+    struct via_claims claims = {0};
+    struct via_grant grant;
+    struct via_token_key key;
+    const struct via_epoch *epoch = atomic_load(&a->epoch);
+    struct via_access *access = via_agent_access(a, worker, &e);
+    const char *token;
+    size_t n;
+
+    via_call_drop_pass(c);
+    token = via_call_bearer(c->http->authorization, &n);
+    if (!access) {
+        via_reply_failure(c->http, &e);
+        return false;
+    }
+    if (via_access_identify(access, token, n, &claims, &e) != VIA_OK) {
+        via_call_turn_away(c, claims.instance[0] ? &claims : NULL, &e);
+        return false;
+    }
+    if (!via_call_parse(c, &e)) {
+        via_reply_error(c->http, e.status, e.message, NULL);
+        return false;
+    }
+    if (!c->request.binding[0] && !claims.binding[0]) {
+        via_reply_error(c->http, VIA_BAD_REQUEST, "binding is missing", NULL);
+        return false;
+    }
+    if (via_access_check(access, &claims, c->request.binding, c->request.generation, &grant, &e) !=
+        VIA_OK) {
+        via_call_turn_away(c, &claims, &e);
+        return false;
+    }
+    via_tokens_key(token, n, c->request.binding, c->request.generation, &key);
+    via_witness_grant(a->witness, &claims, grant.binding);
+    c->run.pass = via_tokens_put(a->tokens, &key, epoch, &grant);
+    if (!c->run.pass) {
+        via_reply_error(c->http, VIA_OUT_OF_MEMORY, "there is no memory for this request", NULL);
+        return false;
+    }
+    return true;
+}
+
+/* Is what the gates said still so? Else ask again. False: the request is answered. */
+bool
+via_call_readmit(struct via_call *c, int worker)
+{
+    struct via_error e = {0};
+    bool fresh = c->run.pass &&
+                 via_pass_is_fresh(c->run.pass, atomic_load(&c->agent->epoch), via_clock_now_ms());
+
+    if (!fresh && !call_admit(c, worker))
+        return false;
+    if (via_call_may(c, &e) == VIA_OK)
+        return true;
+    via_call_turn_away(c, &c->run.pass->grant.claims, &e);
+    return false;
+}
