@@ -288,17 +288,27 @@ addon_check_remove(struct via_store *s, const struct via_addon *a, bool force)
     via_sql_end(db, q);
 }
 
-/* Take the names and generations of an add-on away. */
+/* Free the names that stand for an add-on. */
 static void
-addon_cut_off(struct via_store *s, const char *addon_id)
+addon_unbind(struct via_store *s, const char *addon_id)
 {
     struct via_sql *db = &s->write;
     sqlite3_stmt *q = via_sql_stmt(db, "DELETE FROM main.bindings WHERE addon_id = ?1");
 
     via_sql_bind_text(db, q, 1, addon_id);
     via_sql_run(db, q);
-    q = via_sql_stmt(db, "UPDATE main.generations SET status = 'revoked', revoked_at = ?2"
+}
+
+/* End the generations that were begun for an add-on that never was. One that is destroyed keeps its
+ * own: the add-on gate refuses, and says what happened. */
+static void
+addon_revoke(struct via_store *s, const char *addon_id)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q =
+        via_sql_stmt(db, "UPDATE main.generations SET status = 'revoked', revoked_at = ?2"
                          " WHERE addon_id = ?1 AND status <> 'revoked'");
+
     via_sql_bind_text(db, q, 1, addon_id);
     via_sql_bind_text(db, q, 2, s->now);
     via_sql_run(db, q);
@@ -321,7 +331,7 @@ via_addon_remove(struct via_store *s, int64_t rid, bool force)
     addon_check_remove(s, &a, force);
     if (!via_sql_ok(db))
         return;
-    addon_cut_off(s, a.id);
+    addon_unbind(s, a.id);
     addon_bury(s, &a, "destroyed");
     via_clock_format(via_clock_now_ms() + retention_s * 1000, purge_at);
     q = via_sql_stmt(db, "UPDATE main.addons SET state = 'destroyed', destroyed_at = ?2,"
@@ -370,7 +380,8 @@ via_addon_failed(struct via_store *s, const char *id, const char *operation_id,
     if (!via_addon_find_id(db, id, &a))
         return;
     (void)snprintf(reason, sizeof reason, "%s: %s", via_status_word(why->status), why->message);
-    addon_cut_off(s, id);
+    addon_unbind(s, id);
+    addon_revoke(s, id);
     q = via_sql_stmt(db, "UPDATE main.addons SET state = 'failed', error = ?2, updated_at = ?3"
                          " WHERE id = ?1 AND state = 'provisioning'");
     via_sql_bind_text(db, q, 1, id);

@@ -53,7 +53,7 @@ void via_addon_set_options(struct via_store *s, int64_t rid, const char *options
 /* Suspend or resume. */
 void via_addon_set_state(struct via_store *s, int64_t rid, const char *state);
 
-/* Destroy: bury the name, revoke the generations, write the intent to remove the bytes when the
+/* Destroy: bury the name, take the bindings away, write the intent to remove the bytes when the
  * retention is 0. VIA_ADDON_BOUND, VIA_ADDON_IN_USE (not with `force`), VIA_ADDON_PROTECTED. */
 void via_addon_remove(struct via_store *s, int64_t rid, bool force);
 
