@@ -7,6 +7,7 @@
 #include "control/audit.h"
 #include "control/instance.h"
 #include "control/operation.h"
+#include "control/setting.h"
 #include "control/store.h"
 #include "identity/jwt.h"
 #include "provider/provider.h"
@@ -14,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STEP_TIMEOUT_MS 60000
 
 /* A step of an operation: control rows changed in one transaction of their own. */
 typedef void (*step_fn)(struct via_store *s, const struct via_operation *op,
@@ -188,6 +191,8 @@ via_effects_carry_out(struct via_store *s, struct via_error *e)
     size_t count = s->intent_count;
     enum via_status status = VIA_OK;
 
+    /* What is half done is worth a longer wait than what has not begun. */
+    (void)sqlite3_busy_timeout(s->write.db, STEP_TIMEOUT_MS);
     s->intents = NULL; /* each step begins a transaction, which forgets them */
     s->intent_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -200,6 +205,8 @@ via_effects_carry_out(struct via_store *s, struct via_error *e)
         free(intents[i].argument);
     }
     free(intents);
+    (void)sqlite3_busy_timeout(s->write.db, (int)via_setting_int(&s->read, "busy_timeout_ms"));
+    via_ignore(via_sql_take(&s->read, NULL));
     return status;
 }
 
