@@ -189,6 +189,30 @@ temporary_name(const char *path, char out[VIA_PATH_SIZE])
     return n > 0 && n < VIA_PATH_SIZE;
 }
 
+/* Is `name` one that temporary_name() makes? */
+static bool
+is_temporary_name(const char *name)
+{
+    size_t n = strlen(name);
+    const char *chance = name + n - strlen(".0123456789abcdef.tmp");
+
+    return name[0] == '.' && n > strlen("..0123456789abcdef.tmp") && chance[0] == '.' &&
+           strspn(chance + 1, "0123456789abcdef") == 16 && strcmp(chance + 17, ".tmp") == 0;
+}
+
+void
+via_fs_sweep(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)))
+        if (is_temporary_name(entry->d_name))
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        (void)closedir(dir);
+}
+
 /* Write and sync a temporary beside `path`; on failure it is gone again. */
 static int
 write_temporary(const char *temporary, const void *bytes, size_t n, mode_t mode,

@@ -46,6 +46,10 @@ VIA_MUST_USE enum via_status via_fs_remove(const char *path, struct via_error *e
  * A missing one is fine. */
 VIA_MUST_USE enum via_status via_fs_remove_tree(const char *path, struct via_error *e);
 
+/* Remove the temporaries that processes killed inside the functions above left in `folder`. The
+ * caller holds the lock under which files are written there. What cannot be removed stays. */
+void via_fs_sweep(const char *folder);
+
 /* Give `path` to the root's owner when the process is root. */
 VIA_MUST_USE enum via_status via_fs_own(const char *path, const struct via_root *owner,
                                         struct via_error *e);

@@ -31,8 +31,8 @@ void via_json_free(via_json *doc);
 
 /* What a value says. All take NULL, an absent member, for a JSON null. */
 enum via_json_type via_json_type(const via_json *v);
-int64_t via_json_integer(const via_json *v); /* 0 unless an integer */
-double via_json_real(const via_json *v);     /* 0 unless a number */
+int64_t via_json_integer(const via_json *v);               /* 0 unless an integer */
+double via_json_real(const via_json *v);                   /* 0 unless a number */
 const char *via_json_string(const via_json *v, size_t *n); /* NULL unless a string; n may be NULL */
 size_t via_json_count(const via_json *v);                  /* members of array or object */
 const via_json *via_json_at(const via_json *array, size_t i);

@@ -193,6 +193,7 @@ keyring_make(struct via_keyring *k, enum via_key_use use, struct via_error *e)
     status = via_fs_mkdir(path, 0700, &k->root, e);
     if (status != VIA_OK)
         goto done;
+    via_fs_sweep(path);
     keyring_scan(k);
     /* Whatever is wrong with a file may be wrong with the newest key: then none is made. */
     if (via_error_is_set(&k->wrong) || keyring_newest(k, use))
