@@ -470,43 +470,61 @@ cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
 /* -- writing --------------------------------------------------------------------------- */
 
 static void
+action_remove(struct table *t, struct via_store *s, int64_t rid)
+{
+    struct via_row arguments = {.table = t->table, .values = t->arguments};
+
+    if (t->table->remove)
+        t->table->remove(s, rid, &arguments);
+    else
+        via_sql_fail(&s->write, VIA_TABLE_READONLY, "rows of %s cannot be deleted", t->table->name);
+}
+
+static void
+action_insert(struct table *t, struct via_store *s, sqlite3_value **argv, sqlite3_int64 *rowid)
+{
+    struct via_row row = {.table = t->table, .values = argv + 2};
+
+    if (!t->table->insert) {
+        via_sql_fail(&s->write, VIA_TABLE_READONLY, "%s cannot be inserted into", t->table->name);
+        return;
+    }
+    if (sqlite3_value_type(argv[1]) != SQLITE_NULL)
+        via_sql_fail(&s->write, VIA_COLUMN_READONLY, "the rowid of %s cannot be set",
+                     t->table->name);
+    row_check(&s->write, &row);
+    if (via_sql_ok(&s->write))
+        *rowid = t->table->insert(s, &row);
+}
+
+static void
+action_update(struct table *t, struct via_store *s, sqlite3_value **argv)
+{
+    struct via_row row = {.table = t->table, .values = argv + 2, .is_update = true};
+    int64_t rid = sqlite3_value_int64(argv[0]);
+
+    if (!t->table->update) {
+        via_sql_fail(&s->write, VIA_TABLE_READONLY, "rows of %s cannot be updated", t->table->name);
+        return;
+    }
+    if (sqlite3_value_int64(argv[1]) != rid)
+        via_sql_fail(&s->write, VIA_COLUMN_READONLY, "the rowid of %s cannot be set",
+                     t->table->name);
+    row_check(&s->write, &row);
+    if (via_sql_ok(&s->write))
+        t->table->update(s, rid, &row);
+}
+
+static void
 action_run(struct table *t, struct via_store *s, int argc, sqlite3_value **argv,
            sqlite3_int64 *rowid)
 {
-    const struct via_table *spec = t->table;
-    bool is_insert = argc > 1 && sqlite3_value_type(argv[0]) == SQLITE_NULL;
-    struct via_row row = {.table = spec, .values = argv + 2, .is_update = !is_insert};
-    int64_t rid;
-
-    if (argc == 1) {
-        row.values = t->arguments;
-        row.is_update = false;
-        if (spec->remove)
-            spec->remove(s, sqlite3_value_int64(argv[0]), &row);
-        else
-            via_sql_fail(&s->write, VIA_TABLE_READONLY, "rows of %s cannot be deleted", spec->name);
-    } else if (is_insert) {
-        if (!spec->insert)
-            via_sql_fail(&s->write, VIA_TABLE_READONLY, "%s cannot be inserted into", spec->name);
-        if (sqlite3_value_type(argv[1]) != SQLITE_NULL)
-            via_sql_fail(&s->write, VIA_COLUMN_READONLY, "the rowid of %s cannot be set",
-                         spec->name);
-        row_check(&s->write, &row);
-        if (via_sql_ok(&s->write)) {
-            rid = spec->insert(s, &row);
-            *rowid = rid;
-        }
-    } else {
-        rid = sqlite3_value_int64(argv[0]);
-        if (!spec->update)
-            via_sql_fail(&s->write, VIA_TABLE_READONLY, "rows of %s cannot be updated", spec->name);
-        if (sqlite3_value_int64(argv[1]) != rid)
-            via_sql_fail(&s->write, VIA_COLUMN_READONLY, "the rowid of %s cannot be set",
-                         spec->name);
-        row_check(&s->write, &row);
-        if (via_sql_ok(&s->write))
-            spec->update(s, rid, &row);
-    }
+    if (argc == 1)
+        action_remove(t, s, sqlite3_value_int64(argv[0]));
+    else if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
+        action_insert(t, s, argv, rowid);
+    else
+        action_update(t, s, argv);
 }
 
 static int
