@@ -224,6 +224,8 @@ daemon_announce(struct daemon *d, struct via_error *e)
     via_buf_puts(&b, ",\"listen\":");
     via_buf_put_json(&b, d->listen, strlen(d->listen));
     via_buf_puts(&b, ",\"version\":\"" VIA_VERSION "\"}\n");
+    via_root_join(&d->agent.root, "run", path);
+    via_fs_sweep(path);
     via_root_join(&d->agent.root, "run/agent.json", path);
     status = b.failed ? via_error_set(e, VIA_OUT_OF_MEMORY, "there is no memory for run/agent.json")
                       : via_fs_write(path, b.data, b.len, 0600, &d->agent.root, e);

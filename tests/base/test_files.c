@@ -173,6 +173,32 @@ test_links(void)
 }
 
 static void
+test_sweep(void)
+{
+    struct via_error e = {0};
+    char folder[600];
+    char *bytes = NULL;
+    size_t n = 0;
+
+    snprintf(folder, sizeof folder, "%s/swept", top);
+    CHECK(via_fs_mkdir(folder, 0700, NULL, &e) == VIA_OK, "a folder to sweep");
+    CHECK(via_fs_write(at("swept/.a.jwk.0123456789abcdef.tmp"), "x", 1, 0600, NULL, &e) == VIA_OK &&
+              via_fs_write(at("swept/.hidden.tmp"), "x", 1, 0600, NULL, &e) == VIA_OK &&
+              via_fs_write(at("swept/key.jwk"), "x", 1, 0600, NULL, &e) == VIA_OK,
+          "with a temporary and two files in it");
+    via_fs_sweep(folder);
+    CHECK(via_fs_read(at("swept/.a.jwk.0123456789abcdef.tmp"), 10, &bytes, &n, &e) != VIA_OK,
+          "the temporary is gone");
+    via_error_clear(&e);
+    CHECK(via_fs_read(at("swept/key.jwk"), 10, &bytes, &n, &e) == VIA_OK, "a file is not");
+    free(bytes);
+    CHECK(via_fs_read(at("swept/.hidden.tmp"), 10, &bytes, &n, &e) == VIA_OK,
+          "nor is what only looks like one");
+    free(bytes);
+    via_fs_sweep(at("not there"));
+}
+
+static void
 test_remove_tree(void)
 {
     CHECK(via_fs_mkdir(at("tree"), 0700, NULL, NULL) == VIA_OK &&
@@ -289,6 +315,7 @@ main(void)
     test_failed_write();
     test_replace_is_atomic();
     test_links();
+    test_sweep();
     test_remove_tree();
     test_root();
     test_owners();
