@@ -7,7 +7,7 @@
 #define VIA_PROVIDER_PROVIDER_H
 
 #include "base/root.h"
-#include "via/ext.h"
+#include "sql/sql.h"
 
 /* What is there, told without opening the database. */
 struct via_storage_facts {
@@ -23,6 +23,19 @@ struct via_storage_facts {
 struct via_progress {
     bool (*tell)(void *arg, int percent);
     void *arg;
+};
+
+/* How a provider reaches the content of an add-on: through the guarded VFS, which effects/ hands
+ * it. The handle holds the error; the provider closes it in any case. */
+struct via_opener {
+    void (*open)(void *arg, const char *addon_id, struct via_sql *out);
+    void *arg;
+};
+
+/* What a snapshot turned out to be. */
+struct via_snapshot_facts {
+    int64_t size_bytes;
+    char digest[65]; /* BLAKE2b-256 of the file, lower-case hex */
 };
 
 struct via_provider {
@@ -43,6 +56,38 @@ struct via_provider {
     /* Remove the storage and its snapshots for good. A missing one is fine. */
     enum via_status (*destroy)(const struct via_root *root, const char *addon_id,
                                struct via_error *e);
+
+    /* Copy the content of `addon_id` as it stands at one instant, while writers go on, into its
+     * snapshot `snapshot_id`: synced, read back and checked before VIA_OK. One that is there whole
+     * is kept. On failure nothing is left. VIA_STORAGE_MISSING, VIA_STORAGE_CORRUPT,
+     * VIA_STORAGE_FULL, VIA_OPERATION_INTERRUPTED. */
+    enum via_status (*snapshot)(const struct via_root *root, const struct via_opener *opener,
+                                const char *addon_id, const char *snapshot_id,
+                                const struct via_progress *progress,
+                                struct via_snapshot_facts *out, struct via_error *e);
+
+    /* Does the snapshot's file have this digest, and pass its integrity check?
+     * VIA_SNAPSHOT_MISSING, VIA_SNAPSHOT_CORRUPT. */
+    enum via_status (*check_snapshot)(const struct via_root *root, const char *addon_id,
+                                      const char *snapshot_id, const char *digest,
+                                      struct via_error *e);
+
+    /* Remove a snapshot's file. A missing one is fine. */
+    enum via_status (*remove_snapshot)(const struct via_root *root, const char *addon_id,
+                                       const char *snapshot_id, struct via_error *e);
+
+    /* Write the content as it stands at one instant to the new file `path` (absolute), as a plain
+     * database in one file, owned by the process, mode 0600. VIA_PATH_INVALID when something is
+     * there already, VIA_PATH_UNWRITABLE. On failure nothing is left. */
+    enum via_status (*export_to)(const struct via_root *root, const struct via_opener *opener,
+                                 const char *addon_id, const char *path,
+                                 const struct via_progress *progress, int64_t *size_bytes,
+                                 struct via_error *e);
+
+    /* Check every page and constraint of the content. VIA_STORAGE_MISSING, VIA_STORAGE_CORRUPT with
+     * the first thing that is wrong. */
+    enum via_status (*check_integrity)(const struct via_root *root, const struct via_opener *opener,
+                                       const char *addon_id, struct via_error *e);
 
     /* The path of the data file, for the guarded VFS alone. False when it does not fit. */
     bool (*locate)(const struct via_root *root, const char *addon_id, char out[VIA_PATH_SIZE]);

@@ -91,6 +91,9 @@
     X(STORAGE_CORRUPT, "storage_corrupt", 503, 1, "operator")                                      \
     X(STORAGE_READONLY, "storage_readonly", 503, 1, "operator")                                    \
     X(STORAGE_FULL, "storage_full", 503, 1, "operator")                                            \
+    X(SNAPSHOT_NOT_FOUND, "snapshot_not_found", 404, 1, "operator")                                \
+    X(SNAPSHOT_MISSING, "snapshot_missing", 500, 1, "operator")                                    \
+    X(SNAPSHOT_CORRUPT, "snapshot_corrupt", 500, 1, "operator")                                    \
     X(OPERATION_INTERRUPTED, "operation_interrupted", 500, 1, "operator")                          \
     /* readiness, as `blocking` says it */                                                         \
     X(METADATA_MISSING, "metadata_missing", 404, 1, "operator")                                    \
