@@ -66,18 +66,29 @@ hub_host_is_control(struct via_hub *h, const struct via_store *s)
            host.st_dev == control.st_dev && host.st_ino == control.st_ino;
 }
 
+/* A connection's main database never changes, so that it is looked at once. */
+static enum via_status
+hub_open(struct via_hub *h, struct via_error *e)
+{
+    enum via_status status = via_store_new(&h->store, e);
+
+    if (status == VIA_OK && hub_host_is_control(h, h->store)) {
+        status = via_error_set(e, VIA_STATE_INVALID,
+                               "this connection has opened the control database itself; open"
+                               " another file, or :memory:");
+        via_store_free(h->store);
+        h->store = NULL;
+    }
+    return status;
+}
+
 enum via_status
 via_hub_store(struct via_hub *h, struct via_store **out, struct via_error *e)
 {
-    *out = NULL;
-    if (!h->store && via_store_new(&h->store, e) != VIA_OK)
-        return e->status;
-    if (hub_host_is_control(h, h->store))
-        return via_error_set(e, VIA_STATE_INVALID,
-                             "this connection has opened the control database itself; open another"
-                             " file, or :memory:");
+    enum via_status status = h->store ? VIA_OK : hub_open(h, e);
+
     *out = h->store;
-    return VIA_OK;
+    return status;
 }
 
 /* A transaction that began for runtime rows alone now wants control rows too. */
@@ -117,7 +128,7 @@ via_hub_begin(struct via_hub *h, bool control, struct via_error *e)
 {
     struct via_store *s;
 
-    if (via_hub_store(h, &s, e) != VIA_OK)
+    if (via_hub_store(h, &s, e) != VIA_OK || !s)
         return e->status;
     if (via_store_in_transaction(s))
         return control && !s->immediate ? hub_upgrade(h, e) : VIA_OK;
