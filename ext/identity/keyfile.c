@@ -22,9 +22,9 @@
 
 #define KEY_FILE_MAX 4096
 
-_Static_assert(crypto_sign_PUBLICKEYBYTES == 32 && crypto_sign_SECRETKEYBYTES == 64 &&
-                   crypto_sign_SEEDBYTES == 32,
-               "the sizes of Ed25519");
+_Static_assert(crypto_sign_PUBLICKEYBYTES == 32, "an Ed25519 public key");
+_Static_assert(crypto_sign_SECRETKEYBYTES == 64, "an Ed25519 seed and its public key");
+_Static_assert(crypto_sign_SEEDBYTES == 32, "an Ed25519 seed");
 
 static const char *const use_words[] = {
     [VIA_KEY_WORKLOAD] = "workload",

@@ -282,10 +282,10 @@ enum via_status
 via_keyring_current(struct via_keyring *k, enum via_key_use use, char kid[VIA_ID_SIZE],
                     struct via_error *e)
 {
-    struct via_key *key;
+    struct via_key *key = NULL;
     enum via_status status = keyring_signer(k, use, &key, e);
 
-    if (status == VIA_OK)
+    if (key)
         memcpy(kid, key->kid, VIA_ID_SIZE);
     return status;
 }
