@@ -415,6 +415,8 @@ cursor_filter(sqlite3_vtab_cursor *base, int used, const char *plan, int argc, s
         return table_fail(t, &e);
     if (!c->scratch && t->table->scratch_size && !(c->scratch = calloc(1, t->table->scratch_size)))
         return SQLITE_NOMEM;
+    if (t->table->refresh)
+        t->table->refresh(s, via_store_db(s));
     cursor_prepare(c, s, used, plan);
     if (c->stmt)
         bound = sqlite3_bind_parameter_count(c->stmt);
