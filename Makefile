@@ -25,12 +25,12 @@ IDENTITY := codec keyfile keys jwt
 RULES    := names lifecycle gates readiness
 SQL      := sql
 CONTROL  := access addon app audit binding instance manifest operation options release schema \
-            setting store token witness
+            setting snapshot store token witness
 PROVIDER := provider sqlite/storage sqlite/source sqlite/import
-EFFECTS  := effects
+EFFECTS  := addon copies effects step
 VFS      := refusal policy context guard file open vfs
 TABLES   := addons apps bindings deploys engine generations hub instances readiness records \
-            releases
+            releases snapshots storage
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \
         $(SQL:%=ext/sql/%) $(CONTROL:%=ext/control/%) $(PROVIDER:%=ext/provider/%) \
         $(EFFECTS:%=ext/effects/%) $(VFS:%=ext/vfs/%) $(TABLES:%=ext/tables/%) ext/via
@@ -40,8 +40,9 @@ HTTP   := headers host listen server
 PROXY  := sqlerror policy values statements conn lanes pool tokens run write
 API    := agent reply sqlrequest gatecall sqlcall routes
 CLIENT := failure config transport encode result client
-CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness change bind app \
-          audit status shell run/launch run/instance run/place run/child run/user run/sweep
+CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
+          change snapshot bind app audit doctor status shell run/launch run/instance run/place \
+          run/child run/user run/sweep
 AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)
 CLIS    := $(CLI:%=agent/cli/%)

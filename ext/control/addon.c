@@ -262,6 +262,13 @@ addon_check_remove(struct via_store *s, const struct via_addon *a, bool force)
                      via_addon_state_word(a->state));
     if (a->state == VIA_ADDON_IS_DESTROYED)
         via_sql_fail(db, VIA_STATE_INVALID, "add-on %s is destroyed already", a->name);
+    q = via_sql_stmt(db, "SELECT kind FROM main.operations WHERE addon_id = ?1 AND"
+                         " state IN ('pending', 'running') LIMIT 1");
+    via_sql_bind_text(db, q, 1, a->id);
+    if (via_sql_row(db, q))
+        via_sql_fail(db, VIA_ADDON_BUSY, "add-on %s has an operation under way, %s; wait for it",
+                     a->name, sqlite3_column_text(q, 0));
+    via_sql_end(db, q);
     q = via_sql_stmt(db, "SELECT json_extract(options, '$.delete_protection') FROM main.addons"
                          " WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, a->rid);
@@ -420,5 +427,8 @@ via_addon_purged(struct via_store *s, const char *id)
 
     via_sql_bind_text(db, q, 1, id);
     via_sql_bind_text(db, q, 2, s->now);
+    via_sql_run(db, q);
+    q = via_sql_stmt(db, "UPDATE main.snapshots SET state = 'deleted' WHERE addon_id = ?1");
+    via_sql_bind_text(db, q, 1, id);
     via_sql_run(db, q);
 }

@@ -12,7 +12,7 @@ struct via_operation {
     char phase[32];
     char app[VIA_NAME_SIZE];
     char addon_id[VIA_ID_SIZE];
-    char payload[VIA_PATH_SIZE]; /* provisioning: the source, or "" */
+    char payload[VIA_PATH_SIZE]; /* what it works on besides the add-on, or "" */
 };
 
 /* In the store's transaction: write a new operation. `state` is "pending" or "done". Returns its
@@ -22,6 +22,9 @@ int64_t via_operation_put(struct via_store *s, const struct via_operation *op, c
 
 /* Read the operation with row id `rid`; false when there is none. */
 bool via_operation_find(struct via_sql *db, int64_t rid, struct via_operation *out);
+
+/* In a transaction: note how far it is, 0 to 100; the operation is running. */
+void via_operation_progress(struct via_store *s, int64_t rid, int percent);
 
 /* In a transaction: enter a phase; the operation is running. */
 void via_operation_enter(struct via_store *s, int64_t rid, const char *phase);

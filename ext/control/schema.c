@@ -76,6 +76,18 @@ static const struct step control_steps[] = {
      "the control stream: each change and its record commit together"},
     {"CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
      "settings that differ from their defaults"},
+    {"CREATE TABLE snapshots(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+     " addon_id TEXT NOT NULL, app TEXT NOT NULL, state TEXT NOT NULL, size_bytes INTEGER,"
+     " digest TEXT, reason TEXT, created_at TEXT NOT NULL);"
+     "CREATE INDEX snapshots_addon ON snapshots(addon_id, state);"
+     "CREATE INDEX snapshots_app ON snapshots(app);"
+     "CREATE INDEX snapshots_state ON snapshots(state)",
+     "a snapshot's row outlives its file"},
+    {"CREATE TABLE exports(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+     " addon_id TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, size_bytes INTEGER,"
+     " created_at TEXT NOT NULL);"
+     "CREATE INDEX exports_addon ON exports(addon_id)",
+     "copies that left the state root"},
 };
 
 static const struct step runtime_steps[] = {
@@ -148,8 +160,16 @@ static const char views_sql[] =
     "CREATE TEMP VIEW v_apps AS SELECT rid, name, created_at FROM main.apps;"
     "CREATE TEMP VIEW v_addons AS SELECT rid, id, type, name, app, state,"
     " (SELECT count(*) FROM main.bindings AS b WHERE b.addon_id = a.id) AS binding_count,"
-    " 0 AS snapshot_count, options, created_at, updated_at, destroyed_at, error"
+    " (SELECT count(*) FROM main.snapshots AS c WHERE c.addon_id = a.id AND c.state = 'ready')"
+    " AS snapshot_count, options, created_at, updated_at, destroyed_at, error"
     " FROM main.addons AS a;"
+    "CREATE TEMP VIEW v_storage AS SELECT rid, name AS addon, id AS addon_id FROM main.addons"
+    " WHERE state <> 'destroyed';"
+    "CREATE TEMP VIEW v_snapshots AS SELECT c.rid, c.id, a.name AS addon, c.addon_id, c.app,"
+    " c.state, c.size_bytes, c.digest, c.reason, c.created_at"
+    " FROM main.snapshots AS c JOIN main.addons AS a ON a.id = c.addon_id;"
+    "CREATE TEMP VIEW v_exports AS SELECT c.rid, c.id, a.name AS addon, c.path, c.state,"
+    " c.size_bytes, c.created_at FROM main.exports AS c JOIN main.addons AS a ON a.id = c.addon_id;"
     "CREATE TEMP VIEW v_releases AS SELECT rid, id, app, target, version, artifact, manifest,"
     " signature, key_id, created_at FROM main.releases;"
     "CREATE TEMP VIEW v_release_bindings AS SELECT rid, release, binding, binding_target, addon_id,"

@@ -15,7 +15,15 @@
 #include "sql/sql.h"
 
 /* What is to be done once the transaction is committed, in order. */
-enum via_intent_kind { VIA_INTENT_PROVISION, VIA_INTENT_PURGE, VIA_INTENT_MINT };
+enum via_intent_kind {
+    VIA_INTENT_PROVISION,
+    VIA_INTENT_PURGE,
+    VIA_INTENT_MINT,
+    VIA_INTENT_REPAIR,
+    VIA_INTENT_SNAPSHOT,
+    VIA_INTENT_SNAPSHOT_REMOVE,
+    VIA_INTENT_EXPORT
+};
 
 struct via_intent {
     enum via_intent_kind kind;

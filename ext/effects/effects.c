@@ -6,133 +6,36 @@
 #include "control/addon.h"
 #include "control/audit.h"
 #include "control/instance.h"
-#include "control/operation.h"
 #include "control/setting.h"
-#include "control/store.h"
+#include "effects/step.h"
 #include "identity/jwt.h"
-#include "provider/provider.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STEP_TIMEOUT_MS 60000
+static const struct via_effect *const effects[] = {
+    &via_effect_provision, &via_effect_purge,           &via_effect_repair,
+    &via_effect_snapshot,  &via_effect_snapshot_remove, &via_effect_export,
+};
+#define EFFECT_COUNT (sizeof effects / sizeof effects[0])
 
-/* A step of an operation: control rows changed in one transaction of their own. */
-typedef void (*step_fn)(struct via_store *s, const struct via_operation *op,
-                        const struct via_error *why);
-
-static enum via_status
-effect_step(struct via_store *s, step_fn step, const struct via_operation *op,
-            const struct via_error *why, struct via_error *e)
+static const struct via_effect *
+effect_of_intent(enum via_intent_kind kind)
 {
-    if (via_store_begin(s, true, e) != VIA_OK)
-        return e->status;
-    step(s, op, why);
-    if (via_sql_take(&s->write, e) != VIA_OK) {
-        via_store_rollback(s);
-        return e->status;
-    }
-    return via_store_commit(s, e);
+    for (size_t i = 0; i < EFFECT_COUNT; i++)
+        if (effects[i]->intent == kind)
+            return effects[i];
+    return NULL;
 }
 
-static void
-step_provisioned(struct via_store *s, const struct via_operation *op, const struct via_error *why)
+static const struct via_effect *
+effect_of_operation(const char *kind)
 {
-    (void)why;
-    via_addon_provisioned(s, op->addon_id, op->id);
-    via_operation_settle(s, op->rid, "done", NULL);
-}
-
-static void
-operation_error(const struct via_error *why, char *out, size_t size)
-{
-    (void)snprintf(out, size, "%s: %s", via_status_word(why->status), why->message);
-}
-
-static void
-step_provision_failed(struct via_store *s, const struct via_operation *op,
-                      const struct via_error *why)
-{
-    char error[VIA_MESSAGE_SIZE + 64];
-
-    operation_error(why, error, sizeof error);
-    via_addon_failed(s, op->addon_id, op->id, why);
-    via_operation_settle(s, op->rid, "failed", error);
-}
-
-static void
-step_provision_undone(struct via_store *s, const struct via_operation *op,
-                      const struct via_error *why)
-{
-    char error[VIA_MESSAGE_SIZE + 64];
-
-    operation_error(why, error, sizeof error);
-    via_addon_failed(s, op->addon_id, op->id, why);
-    via_operation_settle(s, op->rid, "undone", error);
-}
-
-static void
-step_purged(struct via_store *s, const struct via_operation *op, const struct via_error *why)
-{
-    (void)why;
-    via_addon_purged(s, op->addon_id);
-    via_operation_settle(s, op->rid, "done", NULL);
-}
-
-static void
-step_failed(struct via_store *s, const struct via_operation *op, const struct via_error *why)
-{
-    char error[VIA_MESSAGE_SIZE + 64];
-
-    operation_error(why, error, sizeof error);
-    via_operation_settle(s, op->rid, "failed", error);
-}
-
-static const struct via_provider *
-effect_provider(struct via_store *s, const char *addon_id, struct via_error *e)
-{
-    const struct via_provider *provider = NULL;
-    struct via_addon addon;
-
-    if (via_addon_find_id(&s->write, addon_id, &addon))
-        provider = via_provider_find(addon.type);
-    via_ignore(via_sql_take(&s->write, e));
-    if (!provider)
-        via_ignore(via_error_set(e, VIA_INTERNAL_ERROR, "no provider for add-on %s", addon_id));
-    return provider;
-}
-
-/* Make the storage, then say so. A failure is recorded and is the answer. */
-static enum via_status
-effect_provision(struct via_store *s, const struct via_operation *op, const char *source,
-                 struct via_error *e)
-{
-    const struct via_provider *provider = effect_provider(s, op->addon_id, e);
-    struct via_error why = {0};
-    struct via_error ignored = {0};
-
-    if (!provider)
-        return e->status;
-    if (provider->provision(&s->root, op->addon_id, source, NULL, &why) == VIA_OK)
-        return effect_step(s, step_provisioned, op, NULL, e);
-    via_ignore(effect_step(s, step_provision_failed, op, &why, &ignored));
-    return via_error_set(e, why.status, "%s", why.message);
-}
-
-static enum via_status
-effect_purge(struct via_store *s, const struct via_operation *op, struct via_error *e)
-{
-    const struct via_provider *provider = effect_provider(s, op->addon_id, e);
-    struct via_error why = {0};
-    struct via_error ignored = {0};
-
-    if (!provider)
-        return e->status;
-    if (provider->destroy(&s->root, op->addon_id, &why) == VIA_OK)
-        return effect_step(s, step_purged, op, NULL, e);
-    via_ignore(effect_step(s, step_failed, op, &why, &ignored));
-    return via_error_set(e, why.status, "%s", why.message);
+    for (size_t i = 0; i < EFFECT_COUNT; i++)
+        if (strcmp(effects[i]->kind, kind) == 0)
+            return effects[i];
+    return NULL;
 }
 
 /* Sign the token that was recorded and write it to its file. */
@@ -154,34 +57,30 @@ effect_mint(struct via_store *s, const struct via_intent *intent, struct via_err
 static enum via_status
 effect_run(struct via_store *s, const struct via_intent *intent, struct via_error *e)
 {
+    const struct via_effect *effect = effect_of_intent(intent->kind);
     struct via_operation op;
 
     if (intent->kind == VIA_INTENT_MINT)
         return effect_mint(s, intent, e);
-    if (!via_operation_find(&s->write, intent->operation, &op)) {
+    if (!effect || !via_operation_find(&s->write, intent->operation, &op)) {
         via_ignore(via_sql_take(&s->write, e));
         return via_error_set(e, VIA_INTERNAL_ERROR, "an operation's row is gone");
     }
-    if (intent->kind == VIA_INTENT_PROVISION)
-        return effect_provision(s, &op, intent->argument, e);
-    return effect_purge(s, &op, e);
+    return effect->run(s, &op, e);
 }
 
 /* An intent that is not carried out because one before it failed. */
 static void
 effect_skip(struct via_store *s, const struct via_intent *intent)
 {
-    struct via_error why = {VIA_OPERATION_INTERRUPTED,
-                            "an earlier step of the same transaction failed"};
+    const struct via_effect *effect = effect_of_intent(intent->kind);
+    struct via_error why = {VIA_STATE_INVALID, "an earlier step of the same transaction failed"};
     struct via_error ignored = {0};
     struct via_operation op;
 
-    if (intent->operation == 0 || !via_operation_find(&s->write, intent->operation, &op))
-        return;
-    why.status = VIA_OPERATION_INTERRUPTED;
-    via_ignore(
-        effect_step(s, intent->kind == VIA_INTENT_PROVISION ? step_provision_failed : step_failed,
-                    &op, &why, &ignored));
+    if (effect && via_operation_find(&s->write, intent->operation, &op))
+        via_ignore(via_effect_fail(s, effect->failed, &op, &why, &ignored));
+    via_ignore(via_sql_take(&s->write, NULL));
 }
 
 enum via_status
@@ -191,8 +90,9 @@ via_effects_carry_out(struct via_store *s, struct via_error *e)
     size_t count = s->intent_count;
     enum via_status status = VIA_OK;
 
-    /* What is half done is worth a longer wait than what has not begun. */
-    (void)sqlite3_busy_timeout(s->write.db, STEP_TIMEOUT_MS);
+    if (count == 0)
+        return VIA_OK;
+    (void)sqlite3_busy_timeout(s->write.db, VIA_EFFECT_TIMEOUT_MS);
     s->intents = NULL; /* each step begins a transaction, which forgets them */
     s->intent_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -210,31 +110,11 @@ via_effects_carry_out(struct via_store *s, struct via_error *e)
     return status;
 }
 
-/* Finish a provisioning whose owner died. Storage appears whole or not at all, so what is there is
- * adopted, an empty database is made, and an import, whose source may have changed since, is
- * undone. */
-static enum via_status
-recover_provision(struct via_store *s, const struct via_operation *op, struct via_error *e)
-{
-    const struct via_provider *provider = effect_provider(s, op->addon_id, e);
-    struct via_error why = {VIA_OPERATION_INTERRUPTED,
-                            "the process that was importing it died; import it again"};
-    struct via_storage_facts facts;
-
-    if (!provider)
-        return e->status;
-    provider->probe(&s->root, op->addon_id, &facts);
-    if (facts.present || !op->payload[0])
-        return effect_provision(s, op, NULL, e);
-    if (provider->destroy(&s->root, op->addon_id, e) != VIA_OK)
-        return e->status;
-    return effect_step(s, step_provision_undone, op, &why, e);
-}
-
 /* Settle one operation, if its owner is dead. True when it was settled. */
 static bool
 recover_one(struct via_store *s, int64_t rid, struct via_error *e)
 {
+    const struct via_effect *effect;
     struct via_operation op;
     bool settled = false;
 
@@ -242,21 +122,18 @@ recover_one(struct via_store *s, int64_t rid, struct via_error *e)
         return false;
     /* Read it again under its lock: its owner may have settled it just now. */
     if (via_operation_find(&s->read, rid, &op) &&
-        (strcmp(op.state, "pending") == 0 || strcmp(op.state, "running") == 0)) {
-        if (strcmp(op.kind, "addon.create") == 0)
-            settled = recover_provision(s, &op, e) == VIA_OK;
-        else
-            settled = effect_purge(s, &op, e) == VIA_OK;
-    }
+        (strcmp(op.state, "pending") == 0 || strcmp(op.state, "running") == 0) &&
+        (effect = effect_of_operation(op.kind)))
+        settled = (effect->recover ? effect->recover : effect->run)(s, &op, e) == VIA_OK;
     via_ignore(via_sql_take(&s->read, e));
     via_lock_drop(&s->lock, VIA_LOCK_OPERATION + rid);
     return settled;
 }
 
 static void
-step_purge_due(struct via_store *s, const struct via_operation *op, const struct via_error *why)
+step_purge_due(struct via_store *s, const struct via_operation *op, const void *arg)
 {
-    (void)why;
+    (void)arg;
     via_addon_purged(s, op->addon_id);
     via_audit_control(s, "addon.purge", op->app, NULL, op->addon_id, NULL);
 }
@@ -273,12 +150,12 @@ recover_purges(struct via_store *s, struct via_error *e)
 
     via_clock_format(via_clock_now_ms(), now);
     while (e->status == VIA_OK && via_addon_next_purge(&s->read, now, &a)) {
-        provider = effect_provider(s, a.id, e);
+        provider = via_effect_provider(s, a.id, e);
         if (!provider || provider->destroy(&s->root, a.id, e) != VIA_OK)
             break;
         (void)snprintf(op.addon_id, sizeof op.addon_id, "%s", a.id);
         (void)snprintf(op.app, sizeof op.app, "%s", a.app);
-        if (effect_step(s, step_purge_due, &op, NULL, e) == VIA_OK)
+        if (via_effect_step(s, step_purge_due, &op, NULL, e) == VIA_OK)
             count++;
     }
     via_ignore(via_sql_take(&s->read, e));

@@ -7,10 +7,12 @@
 #ifndef VIA_EFFECTS_EFFECTS_H
 #define VIA_EFFECTS_EFFECTS_H
 
-#include "base/root.h"
-#include "via/model.h"
+#include "provider/provider.h"
 
 struct via_store;
+
+/* How a provider reaches the content of an add-on: the operator's door of the guarded VFS. */
+extern const struct via_opener via_effect_opener;
 
 /* Carry out the intents of the transaction just committed on `store`, in order. The first that
  * fails is the answer; it and those after it are recorded failed. */

@@ -38,8 +38,8 @@ struct via_table {
     int column_count;
     bool control; /* its actions change control-plane.db, not runtime.db alone */
 
-    /* Before a read: bring what the view shows up to date on `db`, in temporary tables of it. NULL: the
-     * view shows stored rows. The handle holds the error. */
+    /* Before a read: bring what the view shows up to date on `db`, in temporary tables of it. NULL:
+     * the view shows stored rows. The handle holds the error. */
     void (*refresh)(struct via_store *s, struct via_sql *db);
 
     /* The actions; NULL: not possible. They report through s->write's sticky error. */

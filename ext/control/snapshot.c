@@ -1,0 +1,219 @@
+#include "control/snapshot.h"
+
+#include "base/id.h"
+#include "control/audit.h"
+#include "control/operation.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Is there something that can be copied? */
+static void
+copy_check(struct via_store *s, const struct via_addon *a)
+{
+    if (a->state != VIA_ADDON_IS_READY && a->state != VIA_ADDON_IS_SUSPENDED)
+        via_sql_fail(&s->write, VIA_STATE_INVALID, "add-on %s is %s and cannot be copied", a->name,
+                     via_addon_state_word(a->state));
+}
+
+/* Write the operation and the intent for the row `id` of an add-on. Returns the operation's id. */
+static void
+copy_intend(struct via_store *s, enum via_intent_kind intent, const char *kind,
+            const struct via_addon *a, const char *id, char op_id[VIA_ID_SIZE])
+{
+    struct via_operation op = {.state = "pending", .phase = "copy"};
+    int64_t rid;
+
+    (void)snprintf(op.kind, sizeof op.kind, "%s", kind);
+    (void)snprintf(op.app, sizeof op.app, "%s", a->app);
+    (void)snprintf(op.addon_id, sizeof op.addon_id, "%s", a->id);
+    (void)snprintf(op.payload, sizeof op.payload, "%s", id);
+    rid = via_operation_put(s, &op, a->name, op_id);
+    via_store_intend(s, intent, rid, a->id, NULL, 0);
+}
+
+int64_t
+via_snapshot_put(struct via_store *s, const struct via_addon *a, const char *reason)
+{
+    struct via_sql *db = &s->write;
+    char id[VIA_ID_SIZE];
+    char op_id[VIA_ID_SIZE];
+    int64_t rid;
+    sqlite3_stmt *q;
+
+    copy_check(s, a);
+    via_id_make("snap", id);
+    q = via_sql_stmt(db, "INSERT INTO main.snapshots(id, addon_id, app, state, reason, created_at)"
+                         " VALUES(?1, ?2, ?3, 'pending', ?4, ?5)");
+    via_sql_bind_text(db, q, 1, id);
+    via_sql_bind_text(db, q, 2, a->id);
+    via_sql_bind_text(db, q, 3, a->app);
+    via_sql_bind_text(db, q, 4, reason);
+    via_sql_bind_text(db, q, 5, s->now);
+    via_sql_run(db, q);
+    rid = via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
+    copy_intend(s, VIA_INTENT_SNAPSHOT, "addon.snapshot", a, id, op_id);
+    if (via_sql_ok(db))
+        via_audit_control(s, "addon.snapshot", a->app, NULL, id, op_id);
+    return rid;
+}
+
+void
+via_snapshot_remove(struct via_store *s, int64_t rid)
+{
+    struct via_sql *db = &s->write;
+    char id[VIA_ID_SIZE] = "";
+    char addon_id[VIA_ID_SIZE] = "";
+    char state[16] = "";
+    char op_id[VIA_ID_SIZE];
+    struct via_addon a;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT id, addon_id, state FROM main.snapshots"
+                                       " WHERE rid = ?1");
+
+    via_sql_bind_int(db, q, 1, rid);
+    if (!via_sql_row(db, q))
+        return;
+    via_sql_text(q, 0, id, sizeof id);
+    via_sql_text(q, 1, addon_id, sizeof addon_id);
+    via_sql_text(q, 2, state, sizeof state);
+    via_sql_end(db, q);
+    if (strcmp(state, "deleted") == 0)
+        return;
+    if (strcmp(state, "pending") == 0)
+        via_sql_fail(db, VIA_ADDON_BUSY, "snapshot %s is still being taken", id);
+    q = via_sql_stmt(db, "UPDATE main.snapshots SET state = 'deleted' WHERE rid = ?1");
+    via_sql_bind_int(db, q, 1, rid);
+    via_sql_run(db, q);
+    if (!via_sql_ok(db) || !via_addon_find_id(db, addon_id, &a))
+        return;
+    copy_intend(s, VIA_INTENT_SNAPSHOT_REMOVE, "snapshot.delete", &a, id, op_id);
+    if (via_sql_ok(db))
+        via_audit_control(s, "snapshot.delete", a.app, NULL, id, op_id);
+}
+
+void
+via_snapshot_ready(struct via_store *s, const char *id, int64_t size_bytes, const char *digest)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.snapshots SET state = 'ready', size_bytes = ?2,"
+                                       " digest = ?3 WHERE id = ?1 AND state = 'pending'");
+
+    via_sql_bind_text(db, q, 1, id);
+    via_sql_bind_int(db, q, 2, size_bytes);
+    via_sql_bind_text(db, q, 3, digest);
+    via_sql_run(db, q);
+}
+
+void
+via_snapshot_failed(struct via_store *s, const char *id, const char *operation_id,
+                    const struct via_error *why)
+{
+    struct via_sql *db = &s->write;
+    char app[VIA_NAME_SIZE] = "";
+    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.snapshots SET state = 'failed' WHERE id = ?1"
+                                       " AND state = 'pending'");
+
+    via_sql_bind_text(db, q, 1, id);
+    via_sql_run(db, q);
+    q = via_sql_stmt(db, "SELECT app FROM main.snapshots WHERE id = ?1");
+    via_sql_bind_text(db, q, 1, id);
+    if (via_sql_row(db, q))
+        via_sql_text(q, 0, app, sizeof app);
+    via_sql_end(db, q);
+    via_audit_put(db, &(struct via_record){.at = s->now,
+                                           .actor = s->actor,
+                                           .action = "addon.snapshot",
+                                           .outcome = "failed",
+                                           .app = app,
+                                           .reason = via_status_word(why->status),
+                                           .operation_id = operation_id});
+}
+
+bool
+via_snapshot_newest(struct via_sql *db, const char *addon_id, char id[VIA_ID_SIZE])
+{
+    bool found;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT id FROM main.snapshots WHERE addon_id = ?1 AND"
+                                       " state = 'ready' ORDER BY rid DESC LIMIT 1");
+
+    via_sql_bind_text(db, q, 1, addon_id);
+    found = via_sql_row(db, q);
+    if (found)
+        via_sql_text(q, 0, id, VIA_ID_SIZE);
+    via_sql_end(db, q);
+    return found;
+}
+
+int64_t
+via_export_put(struct via_store *s, const struct via_addon *a, const char *path)
+{
+    struct via_sql *db = &s->write;
+    char id[VIA_ID_SIZE];
+    char op_id[VIA_ID_SIZE];
+    int64_t rid;
+    sqlite3_stmt *q;
+
+    copy_check(s, a);
+    via_id_make("exp", id);
+    q = via_sql_stmt(db, "INSERT INTO main.exports(id, addon_id, path, state, created_at)"
+                         " VALUES(?1, ?2, ?3, 'pending', ?4)");
+    via_sql_bind_text(db, q, 1, id);
+    via_sql_bind_text(db, q, 2, a->id);
+    via_sql_bind_text(db, q, 3, path);
+    via_sql_bind_text(db, q, 4, s->now);
+    via_sql_run(db, q);
+    rid = via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
+    copy_intend(s, VIA_INTENT_EXPORT, "addon.export", a, id, op_id);
+    if (via_sql_ok(db))
+        via_audit_control(s, "addon.export", a->app, NULL, a->name, op_id);
+    return rid;
+}
+
+bool
+via_export_path(struct via_sql *db, const char *id, char out[VIA_PATH_SIZE])
+{
+    bool found;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT path FROM main.exports WHERE id = ?1");
+
+    via_sql_bind_text(db, q, 1, id);
+    found = via_sql_row(db, q);
+    if (found)
+        via_sql_text(q, 0, out, VIA_PATH_SIZE);
+    via_sql_end(db, q);
+    return found;
+}
+
+void
+via_export_settle(struct via_store *s, const char *id, const char *state, int64_t size_bytes)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.exports SET state = ?2, size_bytes = ?3"
+                                       " WHERE id = ?1");
+
+    via_sql_bind_text(db, q, 1, id);
+    via_sql_bind_text(db, q, 2, state);
+    if (strcmp(state, "ready") == 0)
+        via_sql_bind_int(db, q, 3, size_bytes);
+    via_sql_run(db, q);
+}
+
+void
+via_addon_repair(struct via_store *s, const struct via_addon *a, bool present)
+{
+    struct via_sql *db = &s->write;
+    char snapshot[VIA_ID_SIZE];
+    char op_id[VIA_ID_SIZE];
+
+    if (a->state == VIA_ADDON_IS_DESTROYED || a->state == VIA_ADDON_IS_PROVISIONING ||
+        a->state == VIA_ADDON_IS_DRAINING)
+        via_sql_fail(db, VIA_STATE_INVALID, "add-on %s is %s and cannot be repaired", a->name,
+                     via_addon_state_word(a->state));
+    else if (!present && via_snapshot_newest(db, a->id, snapshot))
+        via_sql_fail(db, VIA_STORAGE_MISSING,
+                     "the database file of add-on %s is missing; restore its snapshot %s instead of"
+                     " starting empty",
+                     a->name, snapshot);
+    copy_intend(s, VIA_INTENT_REPAIR, "addon.repair", a, "", op_id);
+    if (via_sql_ok(db))
+        via_audit_control(s, "addon.repair", a->app, NULL, a->name, op_id);
+}

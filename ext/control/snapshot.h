@@ -1,0 +1,39 @@
+/* snapshot.h: snapshots and exports as rows; their files are the provider's. */
+#ifndef VIA_CONTROL_SNAPSHOT_H
+#define VIA_CONTROL_SNAPSHOT_H
+
+#include "control/addon.h"
+#include "control/store.h"
+
+/* In the store's transaction: write a pending snapshot of `a` and the intent to take it. `reason`
+ * may be NULL. Returns the row id. VIA_STATE_INVALID unless the add-on is ready or suspended. */
+int64_t via_snapshot_put(struct via_store *s, const struct via_addon *a, const char *reason);
+
+/* Delete a snapshot: its row stays as "deleted", an intent removes the file. Deleting it again is
+ * fine; one that is being taken is VIA_ADDON_BUSY. */
+void via_snapshot_remove(struct via_store *s, int64_t rid);
+
+/* Outcomes, in a transaction of effects/. */
+void via_snapshot_ready(struct via_store *s, const char *id, int64_t size_bytes,
+                        const char *digest);
+void via_snapshot_failed(struct via_store *s, const char *id, const char *operation_id,
+                         const struct via_error *why);
+
+/* The newest ready snapshot of an add-on; false when it has none. */
+bool via_snapshot_newest(struct via_sql *db, const char *addon_id, char id[VIA_ID_SIZE]);
+
+/* Write a pending export of `a` to the absolute `path` and the intent. Returns the row id. */
+int64_t via_export_put(struct via_store *s, const struct via_addon *a, const char *path);
+
+/* The path of an export. */
+bool via_export_path(struct via_sql *db, const char *id, char out[VIA_PATH_SIZE]);
+
+/* Its outcome: "ready" with its size, or "failed". */
+void via_export_settle(struct via_store *s, const char *id, const char *state, int64_t size_bytes);
+
+/* Write the intent to repair the storage of `a`: missing storage is made empty unless a snapshot
+ * could be restored (VIA_STORAGE_MISSING names it), bytes of a failed add-on are adopted when
+ * sound. `present` says whether there is storage. */
+void via_addon_repair(struct via_store *s, const struct via_addon *a, bool present);
+
+#endif

@@ -1,0 +1,132 @@
+/* addon.c: making, mending and removing the storage of an add-on. */
+#include "control/addon.h"
+#include "base/error.h"
+#include "control/audit.h"
+#include "effects/step.h"
+
+static void
+step_provisioned(struct via_store *s, const struct via_operation *op, const void *arg)
+{
+    (void)arg;
+    via_addon_provisioned(s, op->addon_id, op->id);
+    via_operation_settle(s, op->rid, "done", NULL);
+}
+
+static void
+step_provision_failed(struct via_store *s, const struct via_operation *op, const void *arg)
+{
+    via_addon_failed(s, op->addon_id, op->id, arg);
+    via_effect_settle_failed(s, op, arg);
+}
+
+static enum via_status
+provision_from(struct via_store *s, const struct via_operation *op, const char *source,
+               struct via_error *e)
+{
+    const struct via_provider *provider = via_effect_provider(s, op->addon_id, e);
+    struct via_effect_progress p;
+    struct via_progress progress = via_effect_progress(&p, s, op);
+    struct via_error why = {0};
+
+    if (!provider)
+        return e->status;
+    if (provider->provision(&s->root, op->addon_id, source, &progress, &why) != VIA_OK)
+        return via_effect_fail(s, step_provision_failed, op, &why, e);
+    return via_effect_step(s, step_provisioned, op, NULL, e);
+}
+
+static enum via_status
+provision_run(struct via_store *s, const struct via_operation *op, struct via_error *e)
+{
+    return provision_from(s, op, op->payload[0] ? op->payload : NULL, e);
+}
+
+/* Storage appears whole or not at all, so what is there is adopted, an empty database is made,
+ * and an import, whose source may have changed since, is undone. */
+static enum via_status
+provision_recover(struct via_store *s, const struct via_operation *op, struct via_error *e)
+{
+    const struct via_provider *provider = via_effect_provider(s, op->addon_id, e);
+    struct via_error why = {VIA_OPERATION_INTERRUPTED,
+                            "the process that was importing it died; import it again"};
+    struct via_storage_facts facts;
+
+    if (!provider)
+        return e->status;
+    provider->probe(&s->root, op->addon_id, &facts);
+    if (facts.present || !op->payload[0])
+        return provision_from(s, op, NULL, e);
+    if (provider->destroy(&s->root, op->addon_id, e) != VIA_OK)
+        return e->status;
+    return via_effect_step(s, step_provision_failed, op, &why, e);
+}
+
+const struct via_effect via_effect_provision = {
+    .intent = VIA_INTENT_PROVISION,
+    .kind = "addon.create",
+    .run = provision_run,
+    .failed = step_provision_failed,
+    .recover = provision_recover,
+};
+
+static void
+step_settle_failed(struct via_store *s, const struct via_operation *op, const void *arg)
+{
+    via_effect_settle_failed(s, op, arg);
+}
+
+static void
+step_purged(struct via_store *s, const struct via_operation *op, const void *arg)
+{
+    (void)arg;
+    via_addon_purged(s, op->addon_id);
+    via_operation_settle(s, op->rid, "done", NULL);
+}
+
+static enum via_status
+purge_run(struct via_store *s, const struct via_operation *op, struct via_error *e)
+{
+    const struct via_provider *provider = via_effect_provider(s, op->addon_id, e);
+    struct via_error why = {0};
+
+    if (!provider)
+        return e->status;
+    if (provider->destroy(&s->root, op->addon_id, &why) != VIA_OK)
+        return via_effect_fail(s, step_settle_failed, op, &why, e);
+    return via_effect_step(s, step_purged, op, NULL, e);
+}
+
+const struct via_effect via_effect_purge = {
+    .intent = VIA_INTENT_PURGE,
+    .kind = "addon.destroy",
+    .run = purge_run,
+    .failed = step_settle_failed,
+};
+
+/* Storage that is there is adopted when it is sound; missing storage is made empty. */
+static enum via_status
+repair_run(struct via_store *s, const struct via_operation *op, struct via_error *e)
+{
+    const struct via_provider *provider = via_effect_provider(s, op->addon_id, e);
+    struct via_storage_facts facts;
+    struct via_error why = {0};
+    enum via_status status;
+
+    if (!provider)
+        return e->status;
+    provider->probe(&s->root, op->addon_id, &facts);
+    if (facts.present)
+        status = provider->check_integrity(&s->root, &via_effect_opener, op->addon_id, &why);
+    else
+        status = provider->provision(&s->root, op->addon_id, NULL, NULL, &why);
+    if (status != VIA_OK)
+        return via_effect_fail(s, step_settle_failed, op, &why, e);
+    return via_effect_step(s, step_provisioned, op, NULL, e);
+}
+
+const struct via_effect via_effect_repair = {
+    .intent = VIA_INTENT_REPAIR,
+    .kind = "addon.repair",
+    .run = repair_run,
+    .failed = step_settle_failed,
+};

@@ -1,0 +1,113 @@
+#include "effects/step.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "control/addon.h"
+#include "control/setting.h"
+#include "vfs/vfs.h"
+
+#include <stdio.h>
+
+#define PROGRESS_MS 1000
+
+enum via_status
+via_effect_step(struct via_store *s, via_step_fn step, const struct via_operation *op,
+                const void *arg, struct via_error *e)
+{
+    if (via_store_begin(s, true, e) != VIA_OK)
+        return e->status;
+    step(s, op, arg);
+    if (via_sql_take(&s->write, e) != VIA_OK) {
+        via_store_rollback(s);
+        return e->status;
+    }
+    return via_store_commit(s, e);
+}
+
+enum via_status
+via_effect_fail(struct via_store *s, via_step_fn failed, const struct via_operation *op,
+                const struct via_error *why, struct via_error *e)
+{
+    struct via_error ignored = {0};
+
+    via_ignore(via_effect_step(s, failed, op, why, &ignored));
+    return via_error_set(e, why->status, "%s", why->message);
+}
+
+void
+via_effect_reason(const struct via_error *why, char out[VIA_MESSAGE_SIZE + 64])
+{
+    (void)snprintf(out, VIA_MESSAGE_SIZE + 64, "%s: %s", via_status_word(why->status),
+                   why->message);
+}
+
+void
+via_effect_settle_failed(struct via_store *s, const struct via_operation *op,
+                         const struct via_error *why)
+{
+    char error[VIA_MESSAGE_SIZE + 64];
+
+    via_effect_reason(why, error);
+    via_operation_settle(s, op->rid, why->status == VIA_OPERATION_INTERRUPTED ? "undone" : "failed",
+                         error);
+}
+
+const struct via_provider *
+via_effect_provider(struct via_store *s, const char *addon_id, struct via_error *e)
+{
+    const struct via_provider *provider = NULL;
+    struct via_addon addon;
+
+    if (via_addon_find_id(&s->write, addon_id, &addon))
+        provider = via_provider_find(addon.type);
+    via_ignore(via_sql_take(&s->write, e));
+    if (!provider)
+        via_ignore(via_error_set(e, VIA_INTERNAL_ERROR, "no provider for add-on %s", addon_id));
+    return provider;
+}
+
+static void
+step_progress(struct via_store *s, const struct via_operation *op, const void *arg)
+{
+    via_operation_progress(s, op->rid, *(const int *)arg);
+}
+
+static bool
+progress_tell(void *arg, int percent)
+{
+    struct via_effect_progress *p = arg;
+    int64_t now_ms = via_clock_mono_ms();
+    struct via_error ignored = {0};
+
+    if (now_ms - p->told_ms < PROGRESS_MS)
+        return true;
+    p->told_ms = now_ms;
+    (void)sqlite3_busy_timeout(p->s->write.db, 0);
+    via_ignore(via_effect_step(p->s, step_progress, p->op, &percent, &ignored));
+    (void)sqlite3_busy_timeout(p->s->write.db, VIA_EFFECT_TIMEOUT_MS);
+    return true;
+}
+
+struct via_progress
+via_effect_progress(struct via_effect_progress *p, struct via_store *s,
+                    const struct via_operation *op)
+{
+    *p = (struct via_effect_progress){.s = s, .op = op, .told_ms = via_clock_mono_ms()};
+    return (struct via_progress){.tell = progress_tell, .arg = p};
+}
+
+static void
+opener_open(void *arg, const char *addon_id, struct via_sql *out)
+{
+    struct via_error why = {0};
+    char uri[VIA_ID_SIZE + 32];
+
+    (void)arg;
+    via_vfs_clear_refusal();
+    (void)snprintf(uri, sizeof uri, "file:%s?vfs=via&operator=1", addon_id);
+    via_sql_open(out, uri, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX);
+    if (!via_sql_ok(out) && via_vfs_refusal(&why) != VIA_OK)
+        out->error = why;
+}
+
+const struct via_opener via_effect_opener = {.open = opener_open};
