@@ -11,8 +11,8 @@
 
 /* -- which add-on ---------------------------------------------------------------- */
 
-static void
-addon_put_match(const struct cli *cli, struct cli_statement *st)
+void
+cli_addon_put_match(const struct cli *cli, struct cli_statement *st)
 {
     const char *name = cli_operand(cli, "NAME");
     const char *app = cli_option(cli, CLI_OPT_APP);
@@ -33,7 +33,7 @@ cli_addon_put_id(const struct cli *cli, struct cli_statement *st, const char *be
     }
     cli_statement_put(st, before);
     cli_statement_put(st, "(SELECT id FROM via_addons WHERE ");
-    addon_put_match(cli, st);
+    cli_addon_put_match(cli, st);
     cli_statement_put(st, ")");
 }
 
@@ -46,7 +46,7 @@ cli_addon_check(struct cli *cli, char id[VIA_ID_SIZE])
     struct cli_rows rows;
 
     cli_statement_init(&st, "SELECT id, app FROM via_addons WHERE ");
-    addon_put_match(cli, &st);
+    cli_addon_put_match(cli, &st);
     cli_query(cli, &st, &rows);
     if (rows.count == 0 && app)
         cli_refuse(cli, VIA_ADDON_NOT_FOUND, "there is no add-on %s for app %s", name, app);
@@ -60,6 +60,15 @@ cli_addon_check(struct cli *cli, char id[VIA_ID_SIZE])
     (void)snprintf(id, VIA_ID_SIZE, "%s", rows.count == 1 ? cli_rows_text(&rows, 0, "id") : "");
     cli_rows_deinit(&rows);
     return cli_ok(cli);
+}
+
+void
+cli_path_make_absolute(const char *path, char *out, size_t size)
+{
+    char *folder = *path == '/' || *path == '\0' ? NULL : getcwd(NULL, 0);
+
+    (void)snprintf(out, size, "%s%s%s", folder ? folder : "", folder ? "/" : "", path);
+    free(folder);
 }
 
 /* -- create ---------------------------------------------------------------------- */
@@ -85,17 +94,6 @@ create_put(struct cli *cli, const struct cli_rows *addon, const struct cli_rows 
     via_buf_putc(b, '\n');
 }
 
-/* Make a path good in every folder, for a statement that is shown here and run elsewhere.
- * Symbolic links stay as they are: they are refused, with their own sentence. */
-static void
-path_make_absolute(const char *path, char *out, size_t size)
-{
-    char *folder = *path == '/' || *path == '\0' ? NULL : getcwd(NULL, 0);
-
-    (void)snprintf(out, size, "%s%s%s", folder ? folder : "", folder ? "/" : "", path);
-    free(folder);
-}
-
 static void
 create_insert(struct cli *cli)
 {
@@ -106,7 +104,7 @@ create_insert(struct cli *cli)
     struct cli_statement st;
 
     if (from)
-        path_make_absolute(from, source, sizeof source);
+        cli_path_make_absolute(from, source, sizeof source);
     cli_statement_init(&st, "INSERT INTO via_addons(type, name, app");
     cli_statement_put(&st, bind ? ", bind" : "");
     cli_statement_put(&st, bind && target ? ", target" : "");

@@ -14,7 +14,14 @@
  * `id` receives its id, "" when it was refused or only shown. */
 bool cli_addon_check(struct cli *cli, char id[VIA_ID_SIZE]);
 
+/* Put the condition on via_addons that the operand NAME and --app are: "name = … AND app = …". */
+void cli_addon_put_match(const struct cli *cli, struct cli_statement *st);
+
 /* Put `before` and the add-on's id: a literal, or the look-up of the name. */
 void cli_addon_put_id(const struct cli *cli, struct cli_statement *st, const char *before);
+
+/* Make a path good in every folder, for a statement that is shown here and run elsewhere.
+ * Symbolic links stay as they are: they are refused, with their own sentence. */
+void cli_path_make_absolute(const char *path, char *out, size_t size);
 
 #endif

@@ -29,7 +29,10 @@ struct cli;
     X(GRACE, "grace", "S", "seconds until the old generation ends; else it waits to be revoked")   \
     X(GENERATION, "generation", "N", "the generation that ends")                                   \
     X(FORCE, "force", NULL, "even while it is bound or in use")                                    \
-    X(ALL, "all", NULL, "destroyed ones too")                                                      \
+    X(ALL, "all", NULL, "those that are gone too")                                                 \
+    X(REPAIR, "repair", NULL,                                                                      \
+      "make missing storage anew, empty, when no snapshot could be restored")                      \
+    X(FIX, "fix", NULL, "mend what can be mended safely, then look again")                         \
     X(SINCE, "since", "T", "only what came after: a time, a date, or 30m, 12h, 7d")                \
     X(ARTIFACT, "artifact", "DIGEST", "what is deployed, as your registry names it")               \
     X(RELEASE, "release", "REL", "deploy this release again, with its own bindings")               \

@@ -18,6 +18,7 @@ struct cli {
     bool opened;
     struct via_error error;
     struct via_buf out;            /* what goes to stdout */
+    struct via_buf more;           /* JSON members of a refusal besides its own; ",…" each */
     char found_app[VIA_NAME_SIZE]; /* of the add-on that was looked up, for the next command */
 };
 

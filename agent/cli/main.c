@@ -34,6 +34,7 @@ refusal_put(struct cli *cli)
         via_buf_put_json(&cli->out, e->message, strlen(e->message));
         via_buf_puts(&cli->out, ",\"remediation\":");
         via_buf_put_json(&cli->out, via_buf_text(&line), line.len);
+        via_buf_puts(&cli->out, via_buf_text(&cli->more));
         via_buf_puts(&cli->out, "}\n");
     }
     (void)out_flush(&cli->out);
@@ -104,5 +105,6 @@ main(int argc, char **argv)
     cli_close(&cli);
     cli_args_deinit(&cli.args);
     via_buf_deinit(&cli.out);
+    via_buf_deinit(&cli.more);
     return code;
 }

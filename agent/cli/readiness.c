@@ -1,6 +1,7 @@
 /* readiness.c: `via addon status`: can the app use it, and if not, who mends what. */
-#include "cli/addon.h"
+#include "cli/readiness.h"
 
+#include "cli/addon.h"
 #include "cli/verbs.h"
 
 #include <string.h>
@@ -9,25 +10,52 @@
     "app, binding, target, metadata_ready, storage_ready, binding_ready, runtime_ready, "          \
     "usable_by_app, blocking, owner, reason, remediation"
 
-/* The binding that decides: the first that blocks, else the first. */
-static size_t
-readiness_first(const struct cli_rows *ready)
+void
+cli_readiness_find(struct cli *cli, bool on_target, struct cli_readiness *out)
 {
-    for (size_t i = 0; i < ready->count; i++)
-        if (!cli_rows_integer(ready, i, "usable_by_app"))
+    struct cli_statement st;
+
+    cli_statement_init(&st, "SELECT " CLI_ADDON_COLUMNS " FROM via_addons");
+    cli_addon_put_id(cli, &st, " WHERE id = ");
+    cli_query(cli, &st, &out->addon);
+    cli_statement_init(&st, "SELECT " READINESS_COLUMNS " FROM via_readiness");
+    cli_addon_put_id(cli, &st, " WHERE addon_id = ");
+    if (on_target)
+        cli_statement_text(&st, " AND target = ", cli_target(cli));
+    cli_statement_put(&st, " ORDER BY binding, target");
+    cli_query(cli, &st, &out->bindings);
+}
+
+void
+cli_readiness_deinit(struct cli_readiness *r)
+{
+    cli_rows_deinit(&r->addon);
+    cli_rows_deinit(&r->bindings);
+}
+
+size_t
+cli_readiness_first(const struct cli_readiness *r)
+{
+    for (size_t i = 0; i < r->bindings.count; i++)
+        if (!cli_rows_integer(&r->bindings, i, "usable_by_app"))
             return i;
     return 0;
 }
 
-static void
-readiness_put_json(struct cli *cli, const struct cli_rows *addon, const struct cli_rows *ready)
+const char *
+cli_readiness_text(const struct cli_readiness *r, const char *column)
 {
-    struct via_buf *b = &cli->out;
+    return cli_rows_text(&r->bindings, cli_readiness_first(r), column);
+}
 
-    via_buf_putc(b, '{');
-    (void)cli_rows_put_members(addon, 0, NULL, false, b);
+void
+cli_readiness_put_members(const struct cli_readiness *r, struct via_buf *b)
+{
+    const struct cli_rows *ready = &r->bindings;
+
+    (void)cli_rows_put_members(&r->addon, 0, NULL, false, b);
     if (ready->count > 0)
-        (void)cli_rows_put_members(ready, readiness_first(ready), addon, true, b);
+        (void)cli_rows_put_members(ready, cli_readiness_first(r), &r->addon, true, b);
     via_buf_puts(b, ",\"bindings\":[");
     for (size_t i = 0, n = 0; i < ready->count; i++) {
         if (!cli_rows_text(ready, i, "binding"))
@@ -36,7 +64,7 @@ readiness_put_json(struct cli *cli, const struct cli_rows *addon, const struct c
         (void)cli_rows_put_members(ready, i, NULL, false, b);
         via_buf_putc(b, '}');
     }
-    via_buf_puts(b, "]}\n");
+    via_buf_putc(b, ']');
 }
 
 /* One line a column: "  storage ready   yes". */
@@ -57,43 +85,36 @@ row_put(const struct cli_rows *rows, size_t row, struct via_buf *b)
 }
 
 static void
-readiness_put(struct cli *cli, const struct cli_rows *addon, const struct cli_rows *ready)
+readiness_put(struct cli *cli, const struct cli_readiness *r)
 {
     struct via_buf *b = &cli->out;
 
-    via_buf_printf(b, "add-on %s of app %s\n", cli_rows_text(addon, 0, "name"),
-                   cli_rows_text(addon, 0, "app"));
-    row_put(addon, 0, b);
-    for (size_t i = 0; i < ready->count; i++) {
-        const char *binding = cli_rows_text(ready, i, "binding");
+    via_buf_printf(b, "add-on %s of app %s\n", cli_rows_text(&r->addon, 0, "name"),
+                   cli_rows_text(&r->addon, 0, "app"));
+    row_put(&r->addon, 0, b);
+    for (size_t i = 0; i < r->bindings.count; i++) {
+        const char *binding = cli_rows_text(&r->bindings, i, "binding");
 
         via_buf_printf(b, "%s%s\n", binding ? "binding " : "not bound", binding ? binding : "");
-        row_put(ready, i, b);
+        row_put(&r->bindings, i, b);
     }
 }
 
 int
 cli_addon_status(struct cli *cli)
 {
-    struct cli_rows addon, ready;
-    struct cli_statement st;
+    struct cli_readiness r;
     char id[VIA_ID_SIZE];
 
     cli_addon_check(cli, id);
-    cli_statement_init(&st, "SELECT " CLI_ADDON_COLUMNS " FROM via_addons");
-    cli_addon_put_id(cli, &st, " WHERE id = ");
-    cli_query(cli, &st, &addon);
-    cli_statement_init(&st, "SELECT " READINESS_COLUMNS " FROM via_readiness");
-    cli_addon_put_id(cli, &st, " WHERE addon_id = ");
-    if (cli_option(cli, CLI_OPT_TARGET))
-        cli_statement_text(&st, " AND target = ", cli_target(cli));
-    cli_statement_put(&st, " ORDER BY binding, target");
-    cli_query(cli, &st, &ready);
-    if (cli_answers(cli) && addon.count > 0 && cli_is_json(cli))
-        readiness_put_json(cli, &addon, &ready);
-    else if (cli_answers(cli) && addon.count > 0)
-        readiness_put(cli, &addon, &ready);
-    cli_rows_deinit(&addon);
-    cli_rows_deinit(&ready);
+    cli_readiness_find(cli, cli_option(cli, CLI_OPT_TARGET) != NULL, &r);
+    if (cli_answers(cli) && r.addon.count > 0 && cli_is_json(cli)) {
+        via_buf_putc(&cli->out, '{');
+        cli_readiness_put_members(&r, &cli->out);
+        via_buf_puts(&cli->out, "}\n");
+    } else if (cli_answers(cli) && r.addon.count > 0) {
+        readiness_put(cli, &r);
+    }
+    cli_readiness_deinit(&r);
     return 0;
 }

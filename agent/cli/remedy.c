@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-/* {app} {name} {binding}: as typed, else the word to fill in. {of}: " --app APP" when it was
- * typed. {on}: the same of --target. {to}: " --target T" typed or to fill in. {line}: the
- * whole command again. {help}: its help. {state}: the state root. */
+/* {app} {name} {binding} {from} {file}: as typed, else the word to fill in. {of}: " --app APP" when
+ * it was typed. {on}: the same of --target. {to}: " --target T" typed or to fill in. {line}: the
+ * whole command again. {help}: its help. {folder}: where FILE is. {state}: the state root. */
 static const struct remedy {
     enum via_status status;
     const char *line;
@@ -28,7 +28,8 @@ static const struct remedy {
     {VIA_ADDON_PROTECTED, "via addon set {name}{of} delete_protection=false"},
     {VIA_ADDON_ACTIVE, "vary app stop {app}{to}"},
     {VIA_ADDON_BUSY, "via status"},
-    {VIA_ADDON_FAILED_WITH_DATA, "via addon destroy {name}{of} --force"},
+    {VIA_ADDON_FAILED_WITH_DATA,
+     "via addon ensure sqlite {name} --app {app} --bind {binding}{on} --repair"},
     {VIA_ADDON_SUSPENDED, "via addon resume {name}{of}"},
     {VIA_TYPE_UNKNOWN, "via addon create sqlite {name}{of}"},
     {VIA_OPTION_UNKNOWN, "via addon set --help"},
@@ -63,7 +64,17 @@ static const struct remedy {
     {VIA_AGENT_NOT_RUNNING, "viad --state-dir {state}"},
     {VIA_AGENT_UNREACHABLE, "viad --state-dir {state}"},
     {VIA_AGENT_VERSION_MISMATCH, "via status"},
-    {VIA_STORAGE_MISSING, "via addon status {name}{of}"},
+    {VIA_STORAGE_MISSING,
+     "via addon ensure sqlite {name} --app {app} --bind {binding}{on} --repair"},
+    {VIA_STORAGE_UNREADABLE, "via doctor --fix"},
+    {VIA_STORAGE_READONLY, "via doctor --fix"},
+    {VIA_STORAGE_CORRUPT, "via addon snapshots {name}{of}"},
+    {VIA_SNAPSHOT_NOT_FOUND,
+     "via sql \"SELECT id, addon, app, state, created_at FROM via_snapshots\""},
+    {VIA_SNAPSHOT_MISSING, "via doctor"},
+    {VIA_SNAPSHOT_CORRUPT, "via addon snapshots {name}{of}"},
+    {VIA_PATH_INVALID, "ls -l {file}"},
+    {VIA_PATH_UNWRITABLE, "ls -ld {folder}"},
     {VIA_RUN_AS_ROOT, "via run {app}{on} --user USER -- COMMAND"},
     {VIA_USER_UNKNOWN, "getent passwd"},
     {VIA_COMMAND_NOT_FOUND, "command -v {command}"},
@@ -109,6 +120,17 @@ line_put(const struct cli *cli, struct via_buf *b)
     }
     if (a->command)
         via_buf_puts(b, " -- COMMAND");
+}
+
+static void
+folder_put(const char *file, struct via_buf *b)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+
+    if (slash && slash > file)
+        via_buf_put(b, file, (size_t)(slash - file));
+    else
+        via_buf_puts(b, slash ? "/" : ".");
 }
 
 static const char *
@@ -161,6 +183,10 @@ word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
         flag_put(b, "--target", target ? target : "T");
     else if (IS("from"))
         or_put(b, cli_option(cli, CLI_OPT_FROM), "FILE");
+    else if (IS("file"))
+        or_put(b, cli_operand(cli, "FILE"), "FILE");
+    else if (IS("folder"))
+        folder_put(cli_operand(cli, "FILE"), b);
     else if (IS("command"))
         or_put(b, cli->args.command ? cli->args.command[0] : NULL, "COMMAND");
     else if (IS("state"))
@@ -206,6 +232,11 @@ cli_remedy_put(const struct cli *cli, enum via_status status, struct via_buf *b)
 {
     if (status == VIA_USAGE) {
         usage_put(cli, b);
+        return;
+    }
+    /* A repair that is refused would destroy what a snapshot still has. */
+    if (status == VIA_STORAGE_MISSING && cli_option(cli, CLI_OPT_REPAIR)) {
+        template_put(cli, "via addon snapshots {name}{of}", b);
         return;
     }
     for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)

@@ -1,6 +1,8 @@
-/* shell.c: `via sql`, the real sqlite3 shell with the extension loaded. */
+/* shell.c: the real sqlite3 shell with the extension loaded: `via sql` on the control plane,
+ * `via addon shell` on an add-on through the guarded VFS. */
 #include "base/error.h"
 #include "base/root.h"
+#include "cli/addon.h"
 #include "cli/verbs.h"
 
 #include <errno.h>
@@ -32,9 +34,9 @@ extension_find(char *out, size_t size)
 
 /* .load "PATH", with the shell's own quoting. */
 static void
-load_put(struct via_buf *b, const char *path)
+meta_put(struct via_buf *b, const char *command, const char *path)
 {
-    via_buf_puts(b, ".load \"");
+    via_buf_printf(b, "%s \"", command);
     for (; *path; path++) {
         if (*path == '"' || *path == '\\')
             via_buf_putc(b, '\\');
@@ -43,12 +45,13 @@ load_put(struct via_buf *b, const char *path)
     via_buf_putc(b, '"');
 }
 
+/* Become the shell, on the database `uri` (NULL: none). Returns with an error when it cannot. */
 static void
-shell_exec(struct cli *cli, const char *statement)
+shell_exec(struct cli *cli, const char *uri, const char *statement)
 {
     char extension[VIA_PATH_SIZE * 2];
-    const char *argv[8];
-    struct via_buf load;
+    const char *argv[12];
+    struct via_buf load, open;
     int n = 0;
 
     if (!extension_find(extension, sizeof extension)) {
@@ -57,10 +60,18 @@ shell_exec(struct cli *cli, const char *statement)
         return;
     }
     via_buf_init(&load);
-    load_put(&load, extension);
+    via_buf_init(&open);
+    meta_put(&load, ".load", extension);
+    meta_put(&open, ".open", uri ? uri : "");
     argv[n++] = "sqlite3";
     argv[n++] = "-cmd";
     argv[n++] = via_buf_text(&load);
+    if (uri) {
+        /* Without -bail a shell that could not open goes on, on an empty database. */
+        argv[n++] = "-bail";
+        argv[n++] = "-cmd";
+        argv[n++] = via_buf_text(&open);
+    }
     if (cli_is_json(cli))
         argv[n++] = "-json";
     argv[n++] = ":memory:";
@@ -74,23 +85,68 @@ shell_exec(struct cli *cli, const char *statement)
     else
         (void)via_error_set_errno(&cli->error, VIA_INTERNAL_ERROR, errno, "sqlite3 did not start");
     via_buf_deinit(&load);
+    via_buf_deinit(&open);
+}
+
+static void
+statement_show(struct cli *cli, const char *statement)
+{
+    size_t n = statement ? strlen(statement) : 0;
+
+    via_buf_puts(&cli->out, statement ? statement : "");
+    via_buf_puts(&cli->out, n == 0 ? "" : statement[n - 1] == ';' ? "\n" : ";\n");
+}
+
+/* The shell finds the state root where this program did. */
+static void
+root_export(const struct cli *cli)
+{
+    char root[VIA_PATH_SIZE];
+
+    if (cli_option(cli, CLI_OPT_STATE_DIR) && via_root_path(root, sizeof root))
+        (void)setenv("VIA_STATE_DIR", root, 1);
 }
 
 int
 cli_sql(struct cli *cli)
 {
     const char *statement = cli_operand(cli, "STATEMENT");
-    char root[VIA_PATH_SIZE];
 
     if (cli_is_shown(cli)) {
-        size_t n = statement ? strlen(statement) : 0;
-
-        via_buf_puts(&cli->out, statement ? statement : "");
-        via_buf_puts(&cli->out, n == 0 ? "" : statement[n - 1] == ';' ? "\n" : ";\n");
+        statement_show(cli, statement);
         return 0;
     }
-    if (cli_option(cli, CLI_OPT_STATE_DIR) && via_root_path(root, sizeof root))
-        (void)setenv("VIA_STATE_DIR", root, 1);
-    shell_exec(cli, statement);
+    root_export(cli);
+    shell_exec(cli, NULL, statement);
     return 1;
+}
+
+int
+cli_addon_shell(struct cli *cli)
+{
+    const char *statement = cli_operand(cli, "STATEMENT");
+    char id[VIA_ID_SIZE];
+    char uri[VIA_ID_SIZE + 32];
+    struct cli_statement st;
+    struct cli_rows rows;
+
+    cli_addon_check(cli, id);
+    cli_statement_init(&st, "SELECT 'file:' || addon_id || '?vfs=via&operator=1' AS uri, present "
+                            "FROM via_storage");
+    cli_addon_put_id(cli, &st, " WHERE addon_id = ");
+    cli_query(cli, &st, &rows);
+    if (rows.count == 0 || !cli_rows_integer(&rows, 0, "present"))
+        cli_refuse(cli, VIA_STORAGE_MISSING, "the database file of add-on %s is missing",
+                   cli_operand(cli, "NAME"));
+    if (cli_is_shown(cli))
+        statement_show(cli, statement);
+    if (cli_answers(cli)) {
+        (void)snprintf(uri, sizeof uri, "%s", cli_rows_text(&rows, 0, "uri"));
+        /* The shell takes this process over; no connection of ours must live on in it. */
+        cli_close(cli);
+        root_export(cli);
+        shell_exec(cli, uri, statement);
+    }
+    cli_rows_deinit(&rows);
+    return 0;
 }

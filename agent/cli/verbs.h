@@ -9,6 +9,7 @@ extern const size_t cli_verb_count;
 
 /* Each returns the exit code; a refusal is in cli->error instead. */
 int cli_addon_create(struct cli *cli);
+int cli_addon_ensure(struct cli *cli);
 int cli_addon_list(struct cli *cli);
 int cli_addon_status(struct cli *cli);
 int cli_addon_bind(struct cli *cli);
@@ -19,9 +20,15 @@ int cli_addon_set(struct cli *cli);
 int cli_addon_suspend(struct cli *cli);
 int cli_addon_resume(struct cli *cli);
 int cli_addon_destroy(struct cli *cli);
+int cli_addon_snapshot(struct cli *cli);
+int cli_addon_snapshots(struct cli *cli);
+int cli_addon_snapshot_delete(struct cli *cli);
+int cli_addon_export(struct cli *cli);
+int cli_addon_shell(struct cli *cli);
 int cli_app_deploy(struct cli *cli);
 int cli_app_stop(struct cli *cli);
 int cli_audit(struct cli *cli);
+int cli_doctor(struct cli *cli);
 int cli_status(struct cli *cli);
 int cli_sql(struct cli *cli);
 int cli_launch(struct cli *cli); /* via run */

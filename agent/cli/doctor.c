@@ -1,0 +1,117 @@
+/* doctor.c: what is wrong with this host, and mending what can be mended safely. */
+#include "base/root.h"
+#include "cli/remedy.h"
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FINDING_COLUMNS "code, severity, subject, reason, remediation, fixable"
+
+/* Is it the state root itself that cannot be opened? Then its tables say nothing. */
+static bool
+root_is_closed(const struct cli *cli)
+{
+    switch (cli->error.status) {
+    case VIA_STATE_UNAVAILABLE:
+    case VIA_STATE_NEWER:
+    case VIA_STATE_CORRUPT:
+    case VIA_AGENT_VERSION_MISMATCH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void
+member_put(struct via_buf *b, const char *before, const char *text)
+{
+    via_buf_puts(b, before);
+    via_buf_put_json(b, text, strlen(text));
+}
+
+/* The one finding about a root that does not open, in place of the refusal. */
+static void
+root_put(struct cli *cli)
+{
+    struct via_error e = cli->error;
+    const char *code = via_status_word(e.status);
+    struct via_buf *b = &cli->out;
+    struct via_buf line;
+    char root[VIA_PATH_SIZE];
+
+    memset(&cli->error, 0, sizeof cli->error);
+    if (!via_root_path(root, sizeof root))
+        (void)snprintf(root, sizeof root, "the state root");
+    via_buf_init(&line);
+    cli_remedy_put(cli, e.status, &line);
+    if (cli_is_json(cli)) {
+        member_put(b, "[{\"code\":", code);
+        member_put(b, ",\"severity\":", "error");
+        member_put(b, ",\"subject\":", root);
+        member_put(b, ",\"reason\":", e.message);
+        member_put(b, ",\"remediation\":", via_buf_text(&line));
+        via_buf_puts(b, ",\"fixable\":false}]\n");
+    } else {
+        via_buf_printf(b, "error: %s: %s\n  %s\n  try: %s\n", code, root, e.message,
+                       via_buf_text(&line));
+    }
+    via_buf_deinit(&line);
+}
+
+/* A finding is sentences: lines below each other read better than a table as wide as they are. */
+static void
+finding_put(const struct cli_rows *rows, size_t row, struct via_buf *b)
+{
+    static const struct {
+        const char *before;
+        const char *column;
+    } parts[] = {{"", "severity"},
+                 {": ", "code"},
+                 {": ", "subject"},
+                 {"\n  ", "reason"},
+                 {"\n  try: ", "remediation"}};
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!cli_rows_text(rows, row, parts[i].column))
+            continue;
+        via_buf_puts(b, parts[i].before);
+        for (size_t k = 0; k < rows->columns; k++)
+            if (strcmp(rows->names[k], parts[i].column) == 0)
+                cli_rows_put_cell(rows, row, k, b);
+    }
+    via_buf_puts(b,
+                 cli_rows_integer(rows, row, "fixable") ? "\n  via doctor --fix mends it\n" : "\n");
+}
+
+int
+cli_doctor(struct cli *cli)
+{
+    bool fix = cli_option(cli, CLI_OPT_FIX) != NULL;
+    struct cli_statement st;
+    struct cli_rows rows;
+    int64_t fixed = 0;
+    size_t found;
+
+    if (fix) {
+        cli_statement_init(&st, "UPDATE via_findings SET fix = 1 WHERE fixable = 1");
+        cli_run(cli, &st);
+        fixed = cli_changes(cli);
+    }
+    cli_statement_init(&st, "SELECT " FINDING_COLUMNS " FROM via_findings");
+    cli_query(cli, &st, &rows);
+    found = rows.count;
+    if (cli_answers(cli) && fix && !cli_is_json(cli))
+        (void)fprintf(stderr, "mended: %lld\n", (long long)fixed);
+    if (root_is_closed(cli)) {
+        root_put(cli);
+        found = 1;
+    } else if (cli_is_json(cli) || found == 0) {
+        cli_put_list(cli, &rows, "nothing is wrong");
+    } else if (cli_answers(cli)) {
+        for (size_t i = 0; i < found; i++)
+            finding_put(&rows, i, &cli->out);
+    }
+    cli_rows_deinit(&rows);
+    return found > 0;
+}

@@ -1,0 +1,126 @@
+/* snapshot.c: copies of an add-on: snapshots that Via keeps, and plain files that leave it. */
+#include "cli/addon.h"
+#include "cli/verbs.h"
+
+#include <string.h>
+
+#define SNAPSHOT_COLUMNS "id, addon, addon_id, app, state, size_bytes, digest, reason, created_at"
+#define EXPORT_COLUMNS "id, addon, path, state, size_bytes, created_at"
+
+/* Put one row: as JSON, or as `done` (printf: its id, its add-on) for people. */
+static void
+copy_put(struct cli *cli, const struct cli_rows *rows, const char *done, const char *column)
+{
+    if (!cli_answers(cli) || rows->count == 0)
+        return;
+    if (cli_is_json(cli)) {
+        cli_put_object(cli, rows);
+        return;
+    }
+    via_buf_printf(&cli->out, "%s of add-on %s", done, cli_rows_text(rows, 0, "addon"));
+    via_buf_printf(&cli->out, ": %s", cli_rows_text(rows, 0, column));
+    for (size_t i = 0; i < rows->columns; i++)
+        if (cli_rows_text(rows, 0, "size_bytes") && strcmp(rows->names[i], "size_bytes") == 0) {
+            via_buf_puts(&cli->out, ", ");
+            cli_rows_put_cell(rows, 0, i, &cli->out);
+        }
+    via_buf_putc(&cli->out, '\n');
+}
+
+/* Put "(addon[, app]" of an INSERT, and the values that belong to it. */
+static void
+addon_put_columns(const struct cli *cli, struct cli_statement *st)
+{
+    cli_statement_put(st, cli_app(cli) ? "(addon, app" : "(addon");
+}
+
+static void
+addon_put_values(const struct cli *cli, struct cli_statement *st)
+{
+    cli_statement_text(st, ") VALUES(", cli_operand(cli, "NAME"));
+    if (cli_app(cli))
+        cli_statement_text(st, ", ", cli_app(cli));
+}
+
+int
+cli_addon_snapshot(struct cli *cli)
+{
+    struct cli_statement st;
+    struct cli_rows rows;
+
+    cli_statement_init(&st, "INSERT INTO via_snapshots");
+    addon_put_columns(cli, &st);
+    addon_put_values(cli, &st);
+    cli_statement_put(&st, ")");
+    cli_run(cli, &st);
+    cli_statement_init(&st, "SELECT " SNAPSHOT_COLUMNS
+                            " FROM via_snapshots WHERE rowid = last_insert_rowid()");
+    cli_query(cli, &st, &rows);
+    copy_put(cli, &rows, "took a snapshot", "id");
+    cli_rows_deinit(&rows);
+    return 0;
+}
+
+int
+cli_addon_snapshots(struct cli *cli)
+{
+    struct cli_statement st;
+    struct cli_rows rows;
+    char id[VIA_ID_SIZE];
+
+    cli_addon_check(cli, id);
+    cli_statement_init(&st, cli_is_json(cli) ? "SELECT " SNAPSHOT_COLUMNS " FROM via_snapshots"
+                                             : "SELECT id, state, size_bytes, reason, created_at "
+                                               "FROM via_snapshots");
+    cli_addon_put_id(cli, &st, " WHERE addon_id = ");
+    if (!cli_option(cli, CLI_OPT_ALL))
+        cli_statement_put(&st, " AND state <> 'deleted'");
+    cli_statement_put(&st, " ORDER BY id");
+    cli_query(cli, &st, &rows);
+    cli_put_list(cli, &rows, "no snapshots yet; try: via addon snapshot NAME");
+    cli_rows_deinit(&rows);
+    return 0;
+}
+
+int
+cli_addon_snapshot_delete(struct cli *cli)
+{
+    const char *id = cli_operand(cli, "ID");
+    struct cli_statement st;
+    struct cli_rows rows;
+
+    cli_statement_init(&st, "DELETE FROM via_snapshots WHERE ");
+    cli_statement_text(&st, "id = ", id);
+    cli_run(cli, &st);
+    if (cli_changes(cli) == 0)
+        cli_refuse(cli, VIA_SNAPSHOT_NOT_FOUND, "there is no snapshot %s", id);
+    cli_statement_init(&st, "SELECT " SNAPSHOT_COLUMNS " FROM via_snapshots WHERE ");
+    cli_statement_text(&st, "id = ", id);
+    cli_query(cli, &st, &rows);
+    copy_put(cli, &rows, "deleted a snapshot", "id");
+    cli_rows_deinit(&rows);
+    return 0;
+}
+
+int
+cli_addon_export(struct cli *cli)
+{
+    char path[VIA_PATH_SIZE];
+    struct cli_statement st;
+    struct cli_rows rows;
+
+    cli_path_make_absolute(cli_operand(cli, "FILE"), path, sizeof path);
+    cli_statement_init(&st, "INSERT INTO via_exports");
+    addon_put_columns(cli, &st);
+    cli_statement_put(&st, ", path");
+    addon_put_values(cli, &st);
+    cli_statement_text(&st, ", ", path);
+    cli_statement_put(&st, ")");
+    cli_run(cli, &st);
+    cli_statement_init(&st, "SELECT " EXPORT_COLUMNS
+                            " FROM via_exports WHERE rowid = last_insert_rowid()");
+    cli_query(cli, &st, &rows);
+    copy_put(cli, &rows, "wrote a copy", "path");
+    cli_rows_deinit(&rows);
+    return 0;
+}
