@@ -10,6 +10,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#define WAIT_MS 5000 /* for another process that is making the same add-on */
+#define WAIT_STEP_MS 50
 
 struct ensure {
     bool created;
@@ -85,18 +89,38 @@ ensure_bind(struct cli *cli)
 
 /* -- judging --------------------------------------------------------------------- */
 
+/* Another process is making it: its end is what is asked about. */
+static bool
+ensure_is_being_made(const struct ensure *e)
+{
+    const char *state = cli_rows_text(&e->ready.addon, 0, "state");
+
+    return state && strcmp(state, "provisioning") == 0;
+}
+
 static void
 ensure_look(struct cli *cli, struct ensure *e)
 {
+    const struct timespec pause = {.tv_nsec = WAIT_STEP_MS * 1000L * 1000};
     struct cli_statement st;
+    const char *app;
 
     cli_statement_init(&st, "SELECT addon, addon_id, mode FROM via_bindings WHERE ");
     binding_put_match(cli, &st);
     cli_query(cli, &st, &e->binding);
     cli_readiness_find(cli, false, &e->ready);
-    if (e->ready.addon.count == 0)
+    for (int ms = 0; ms < WAIT_MS && ensure_is_being_made(e); ms += WAIT_STEP_MS) {
+        (void)nanosleep(&pause, NULL);
+        cli_readiness_deinit(&e->ready);
+        cli_readiness_find(cli, false, &e->ready);
+    }
+    app = cli_rows_text(&e->ready.addon, 0, "app");
+    if (!app)
         cli_refuse(cli, VIA_ADDON_NOT_FOUND, "there is no add-on %s for app %s",
                    cli_operand(cli, "NAME"), cli_app(cli));
+    else if (strcmp(app, cli_app(cli)) != 0)
+        cli_refuse(cli, VIA_ADDON_APP_MISMATCH, "add-on %s belongs to app %s, not to %s",
+                   cli_operand(cli, "NAME"), app, cli_app(cli));
 }
 
 /* Say the first way in which what is there differs from what was asked for. */

@@ -7,7 +7,7 @@
 #define SNAPSHOT_COLUMNS "id, addon, addon_id, app, state, size_bytes, digest, reason, created_at"
 #define EXPORT_COLUMNS "id, addon, path, state, size_bytes, created_at"
 
-/* Put one row: as JSON, or as `done` (printf: its id, its add-on) for people. */
+/* Put one row: as JSON, or for people what was `done`, `column` of it and its size. */
 static void
 copy_put(struct cli *cli, const struct cli_rows *rows, const char *done, const char *column)
 {
@@ -66,6 +66,7 @@ cli_addon_snapshots(struct cli *cli)
 {
     struct cli_statement st;
     struct cli_rows rows;
+    struct via_buf none;
     char id[VIA_ID_SIZE];
 
     cli_addon_check(cli, id);
@@ -77,7 +78,10 @@ cli_addon_snapshots(struct cli *cli)
         cli_statement_put(&st, " AND state <> 'deleted'");
     cli_statement_put(&st, " ORDER BY id");
     cli_query(cli, &st, &rows);
-    cli_put_list(cli, &rows, "no snapshots yet; try: via addon snapshot NAME");
+    via_buf_init(&none);
+    via_buf_printf(&none, "no snapshots; try: via addon snapshot %s", cli_operand(cli, "NAME"));
+    cli_put_list(cli, &rows, via_buf_text(&none));
+    via_buf_deinit(&none);
     cli_rows_deinit(&rows);
     return 0;
 }
