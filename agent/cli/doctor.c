@@ -72,14 +72,11 @@ finding_put(const struct cli_rows *rows, size_t row, struct via_buf *b)
                  {"\n  ", "reason"},
                  {"\n  try: ", "remediation"}};
 
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (!cli_rows_text(rows, row, parts[i].column))
-            continue;
-        via_buf_puts(b, parts[i].before);
-        for (size_t k = 0; k < rows->columns; k++)
-            if (strcmp(rows->names[k], parts[i].column) == 0)
-                cli_rows_put_cell(rows, row, k, b);
-    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (cli_rows_text(rows, row, parts[i].column)) {
+            via_buf_puts(b, parts[i].before);
+            cli_rows_put_named(rows, row, parts[i].column, b);
+        }
     via_buf_puts(b,
                  cli_rows_integer(rows, row, "fixable") ? "\n  via doctor --fix mends it\n" : "\n");
 }

@@ -241,6 +241,14 @@ cli_rows_put_cell(const struct cli_rows *rows, size_t row, size_t column, struct
         text_put(rows->bytes.data + cell->at, cell->n, b);
 }
 
+void
+cli_rows_put_named(const struct cli_rows *rows, size_t row, const char *name, struct via_buf *b)
+{
+    for (size_t i = 0; row < rows->count && i < rows->columns; i++)
+        if (strcmp(rows->names[i], name) == 0)
+            cli_rows_put_cell(rows, row, i, b);
+}
+
 /* Columns on a terminal: code points, near enough. */
 static size_t
 text_width(const char *text, size_t n)

@@ -56,4 +56,8 @@ void cli_rows_put_table(const struct cli_rows *rows, struct via_buf *b);
 /* Append one value as people read it: sizes, yes and no, "-" for absent. */
 void cli_rows_put_cell(const struct cli_rows *rows, size_t row, size_t column, struct via_buf *b);
 
+/* The same of the column `name`; nothing when there is none. */
+void cli_rows_put_named(const struct cli_rows *rows, size_t row, const char *name,
+                        struct via_buf *b);
+
 #endif

@@ -2,8 +2,6 @@
 #include "cli/addon.h"
 #include "cli/verbs.h"
 
-#include <string.h>
-
 #define SNAPSHOT_COLUMNS "id, addon, addon_id, app, state, size_bytes, digest, reason, created_at"
 #define EXPORT_COLUMNS "id, addon, path, state, size_bytes, created_at"
 
@@ -17,13 +15,12 @@ copy_put(struct cli *cli, const struct cli_rows *rows, const char *done, const c
         cli_put_object(cli, rows);
         return;
     }
-    via_buf_printf(&cli->out, "%s of add-on %s", done, cli_rows_text(rows, 0, "addon"));
-    via_buf_printf(&cli->out, ": %s", cli_rows_text(rows, 0, column));
-    for (size_t i = 0; i < rows->columns; i++)
-        if (cli_rows_text(rows, 0, "size_bytes") && strcmp(rows->names[i], "size_bytes") == 0) {
-            via_buf_puts(&cli->out, ", ");
-            cli_rows_put_cell(rows, 0, i, &cli->out);
-        }
+    via_buf_printf(&cli->out, "%s of add-on %s: ", done, cli_rows_text(rows, 0, "addon"));
+    cli_rows_put_named(rows, 0, column, &cli->out);
+    if (cli_rows_text(rows, 0, "size_bytes")) {
+        via_buf_puts(&cli->out, ", ");
+        cli_rows_put_named(rows, 0, "size_bytes", &cli->out);
+    }
     via_buf_putc(&cli->out, '\n');
 }
 
