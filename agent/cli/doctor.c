@@ -81,6 +81,16 @@ finding_put(const struct cli_rows *rows, size_t row, struct via_buf *b)
                  cli_rows_integer(rows, row, "fixable") ? "\n  via doctor --fix mends it\n" : "\n");
 }
 
+/* Does something want mending? What is only worth knowing does not. */
+static bool
+findings_matter(const struct cli_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++)
+        if (strcmp(cli_rows_text(rows, i, "severity"), "info") != 0)
+            return true;
+    return false;
+}
+
 int
 cli_doctor(struct cli *cli)
 {
@@ -88,7 +98,7 @@ cli_doctor(struct cli *cli)
     struct cli_statement st;
     struct cli_rows rows;
     int64_t fixed = 0;
-    size_t found;
+    bool wrong;
 
     if (fix) {
         cli_statement_init(&st, "UPDATE via_findings SET fix = 1 WHERE fixable = 1");
@@ -97,18 +107,18 @@ cli_doctor(struct cli *cli)
     }
     cli_statement_init(&st, "SELECT " FINDING_COLUMNS " FROM via_findings");
     cli_query(cli, &st, &rows);
-    found = rows.count;
+    wrong = findings_matter(&rows);
     if (cli_answers(cli) && fix && !cli_is_json(cli))
         (void)fprintf(stderr, "mended: %lld\n", (long long)fixed);
     if (root_is_closed(cli)) {
         root_put(cli);
-        found = 1;
-    } else if (cli_is_json(cli) || found == 0) {
+        wrong = true;
+    } else if (cli_is_json(cli) || rows.count == 0) {
         cli_put_list(cli, &rows, "nothing is wrong");
     } else if (cli_answers(cli)) {
-        for (size_t i = 0; i < found; i++)
+        for (size_t i = 0; i < rows.count; i++)
             finding_put(&rows, i, &cli->out);
     }
     cli_rows_deinit(&rows);
-    return found > 0;
+    return wrong;
 }
