@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "control/schema.h"
 #include "http/listen.h"
 #include "http/server.h"
 #include "identity/codec.h"
@@ -151,6 +152,9 @@ daemon_claim(struct daemon *d, struct via_error *e)
 {
     if (via_root_open(&d->agent.root, e) != VIA_OK ||
         via_lock_open(&d->lock, &d->agent.root, e) != VIA_OK)
+        return e->status;
+    /* Before it is the agent itself: a schema is not changed under a living older one. */
+    if (via_schema_ensure(&d->agent.root, e) != VIA_OK)
         return e->status;
     if (!daemon_lock(d))
         return via_error_set(e, VIA_AGENT_RUNNING, "another agent serves %s; stop it first",
