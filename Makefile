@@ -27,9 +27,9 @@ SQL      := sql
 CONTROL  := access addon app audit binding instance manifest operation options release schema \
             setting snapshot store token witness
 PROVIDER := provider sqlite/storage sqlite/source sqlite/import
-EFFECTS  := addon copies effects step
+EFFECTS  := addon copies doctor doctor_files doctor_host doctor_mend doctor_rows effects step
 VFS      := refusal policy context guard file open vfs
-TABLES   := addons apps bindings deploys engine generations hub instances readiness records \
+TABLES   := addons apps bindings deploys engine findings generations hub instances readiness records \
             releases snapshots storage
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \
         $(SQL:%=ext/sql/%) $(CONTROL:%=ext/control/%) $(PROVIDER:%=ext/provider/%) \

@@ -157,6 +157,16 @@ static const char plain_sql[] =
 /* What the via_* tables show, a view each. A column that costs is a subquery, and is
  * computed only by a statement that names it. */
 static const char views_sql[] =
+    /* what the last look found (effects/doctor.h), and what it saw of the files */
+    "CREATE TEMP TABLE findings(rid INTEGER PRIMARY KEY, code, severity, subject, reason,"
+    " remediation, fixable INTEGER);"
+    "CREATE TEMP TABLE seen_storage(addon_id TEXT PRIMARY KEY, present, size_bytes) WITHOUT ROWID;"
+    "CREATE TEMP TABLE seen_snapshots(id TEXT, addon_id TEXT, size_bytes,"
+    " PRIMARY KEY(id, addon_id)) WITHOUT ROWID;"
+    "CREATE TEMP TABLE seen_dead(rid INTEGER PRIMARY KEY);"
+    "CREATE TEMP VIEW v_findings AS SELECT rid, code, severity, subject, reason, remediation,"
+    " fixable FROM temp.findings"
+    " ORDER BY instr('error warning info', severity), code, subject;"
     "CREATE TEMP VIEW v_apps AS SELECT rid, name, created_at FROM main.apps;"
     "CREATE TEMP VIEW v_addons AS SELECT rid, id, type, name, app, state,"
     " (SELECT count(*) FROM main.bindings AS b WHERE b.addon_id = a.id) AS binding_count,"

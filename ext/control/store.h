@@ -22,7 +22,8 @@ enum via_intent_kind {
     VIA_INTENT_REPAIR,
     VIA_INTENT_SNAPSHOT,
     VIA_INTENT_SNAPSHOT_REMOVE,
-    VIA_INTENT_EXPORT
+    VIA_INTENT_EXPORT,
+    VIA_INTENT_FIX
 };
 
 struct via_intent {

@@ -1,0 +1,111 @@
+/* doctor_look.h: what the parts of the doctor share: one look, its findings, their codes.
+ *
+ * For doctor*.c alone. */
+#ifndef VIA_EFFECTS_DOCTOR_LOOK_H
+#define VIA_EFFECTS_DOCTOR_LOOK_H
+
+#include "control/store.h"
+
+#include <sys/stat.h>
+
+/* code, severity, and what mends it: a function of doctor_mend.c, or NULL. Paths below the state
+ * root are subjects as they are; the root itself is ".". */
+#define DOCTOR_CODES(X)                                                                            \
+    X(PERMISSIONS_WRONG, "permissions_wrong", "error", doctor_mend_mode)                           \
+    X(OWNER_WRONG, "owner_wrong", "error", doctor_mend_owner)                                      \
+    X(LINK_FOUND, "link_found", "error", NULL)                                                     \
+    X(FOLDER_UNREADABLE, "folder_unreadable", "error", NULL)                                       \
+    X(TEMPORARY_LEFT, "temporary_left", "warning", doctor_mend_temporary)                          \
+    X(KEY_PERMISSIONS_WRONG, "key_permissions_wrong", "error", doctor_mend_mode)                   \
+    X(KEY_UNREADABLE, "key_unreadable", "error", NULL)                                             \
+    X(STORAGE_MISSING, "storage_missing", "error", NULL)                                           \
+    X(STORAGE_ORPHANED, "storage_orphaned", "warning", doctor_mend_orphan)                         \
+    X(SNAPSHOT_MISSING, "snapshot_missing", "error", NULL)                                         \
+    X(SNAPSHOT_ORPHANED, "snapshot_orphaned", "warning", doctor_mend_snapshot)                     \
+    X(ADDON_FAILED, "addon_failed", "warning", NULL)                                               \
+    X(OPERATION_STUCK, "operation_stuck", "error", doctor_mend_operation)                          \
+    X(AGENT_SOCKET_STALE, "agent_socket_stale", "warning", doctor_mend_agent)                      \
+    X(AGENT_FILE_STALE, "agent_file_stale", "warning", doctor_mend_agent)                          \
+    X(AGENT_NOT_RUNNING, "agent_not_running", "info", NULL)                                        \
+    X(WAL_LARGE, "wal_large", "warning", NULL)                                                     \
+    X(DISK_LOW, "disk_low", "warning", NULL)                                                       \
+    X(CLOCK_BEHIND, "clock_behind", "warning", NULL)                                               \
+    X(NETWORK_FILESYSTEM, "network_filesystem", "error", NULL)                                     \
+    X(CONTROL_LOCKED, "control_locked", "warning", NULL)
+
+enum doctor_code {
+#define DOCTOR_CODE(name, word, severity, mend) DOCTOR_##name,
+    DOCTOR_CODES(DOCTOR_CODE)
+#undef DOCTOR_CODE
+        DOCTOR_CODE_COUNT
+};
+
+#define DOCTOR_SHELL_SIZE (4 * VIA_PATH_SIZE) /* a path in quotes, whatever is in it */
+
+struct doctor {
+    struct via_store *s;
+    struct via_sql *db; /* holds temp.findings */
+    struct via_lock lock;
+    bool agent_lives;
+};
+
+struct doctor_finding {
+    enum doctor_code code;
+    bool fixable;
+    char subject[VIA_PATH_SIZE];
+    char reason[2 * VIA_MESSAGE_SIZE];
+    char remediation[2 * DOCTOR_SHELL_SIZE];
+};
+
+/* -- telling (doctor.c) -- */
+
+/* Begin a finding. It is fixable when its code has a mend, unless the caller says otherwise. */
+void doctor_begin(struct doctor_finding *f, enum doctor_code code, const char *subject);
+void doctor_say(struct doctor_finding *f, const char *format, ...) VIA_PRINTF(2, 3);
+void doctor_advise(struct doctor_finding *f, const char *format, ...) VIA_PRINTF(2, 3);
+void doctor_end(struct doctor *d, const struct doctor_finding *f);
+
+/* `text` in quotes for a shell. Returns `out`. */
+const char *doctor_quote(const char *text, char out[DOCTOR_SHELL_SIZE]);
+
+/* The same of a path below the root. */
+const char *doctor_quote_path(const struct via_root *root, const char *relative,
+                              char out[DOCTOR_SHELL_SIZE]);
+
+/* Does somebody else hold this byte of run/locks? Asks without taking it. */
+bool doctor_is_locked(const struct via_lock *lock, int64_t slot);
+
+/* -- looking -- */
+
+/* doctor_files.c: every file and folder; fills temp.seen_storage and temp.seen_snapshots. */
+void doctor_look_files(struct doctor *d);
+
+/* The mode that `relative` is to have. */
+mode_t doctor_mode(const char *relative, mode_t type);
+bool doctor_is_temporary(const char *name);
+
+/* doctor_rows.c: the control plane's rows against what the files said. */
+void doctor_look_rows(struct doctor *d);
+
+/* doctor_host.c: the agent, the disk, the clock, who is in the way. */
+void doctor_look_host(struct doctor *d);
+
+/* Does anybody listen at this Unix socket? */
+bool doctor_is_listened(const char *path);
+
+/* -- mending (doctor_mend.c). `subject` is what the finding was about; what is sound by now, or
+ * gone, is left alone: VIA_OK. -- */
+typedef enum via_status (*doctor_mend_fn)(struct via_store *s, const char *subject,
+                                          struct via_error *e);
+
+enum via_status doctor_mend_mode(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_owner(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_temporary(struct via_store *s, const char *subject,
+                                      struct via_error *e);
+enum via_status doctor_mend_orphan(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_snapshot(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_operation(struct via_store *s, const char *subject,
+                                      struct via_error *e);
+enum via_status doctor_mend_agent(struct via_store *s, const char *subject, struct via_error *e);
+
+#endif

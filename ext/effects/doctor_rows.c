@@ -1,0 +1,239 @@
+/* doctor_rows.c: rows without files, files without rows, and what was not finished. The walk has
+ * been made before the rows are read: a folder is made after its row is committed. */
+#include "base/clock.h"
+#include "effects/doctor_look.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CLOCK_LEEWAY_MS 5000
+
+static const char *
+row_text(sqlite3_stmt *q, int i)
+{
+    const char *text = (const char *)sqlite3_column_text(q, i);
+
+    return text ? text : "";
+}
+
+/* Is it still there, or not yet? The walk was a moment ago. */
+static bool
+path_exists(struct doctor *d, const char *relative)
+{
+    char path[VIA_PATH_SIZE];
+    struct stat st;
+
+    via_root_join(&d->s->root, relative, path);
+    return lstat(path, &st) == 0;
+}
+
+/* The line that makes the storage of an add-on sound: columns name, app, binding, target. */
+static void
+advise_repair(struct doctor_finding *f, sqlite3_stmt *q)
+{
+    const char *binding = row_text(q, 2), *target = row_text(q, 3);
+
+    doctor_advise(f, "via addon ensure sqlite %s --app %s --bind %s%s%s --repair", row_text(q, 0),
+                  row_text(q, 1), *binding ? binding : "DATABASE", *target ? " --target " : "",
+                  target);
+}
+
+#define ADDON_AND_BINDING                                                                          \
+    "a.name, a.app,"                                                                               \
+    " (SELECT b.binding FROM main.bindings AS b WHERE b.addon_id = a.id ORDER BY b.rid LIMIT 1),"  \
+    " (SELECT b.target FROM main.bindings AS b WHERE b.addon_id = a.id ORDER BY b.rid LIMIT 1)"
+
+static void
+look_missing(struct doctor *d)
+{
+    sqlite3_stmt *q =
+        via_sql_stmt(d->db, "SELECT " ADDON_AND_BINDING ", a.id FROM main.addons AS a"
+                            " LEFT JOIN temp.seen_storage AS w ON w.addon_id = a.id"
+                            " WHERE a.state IN ('ready', 'suspended') AND w.present IS NOT 1");
+    char relative[VIA_ID_SIZE + 64];
+    struct doctor_finding f;
+
+    while (via_sql_row(d->db, q)) {
+        (void)snprintf(relative, sizeof relative, "addons/sqlite/%s/data.sqlite", row_text(q, 4));
+        doctor_begin(&f, DOCTOR_STORAGE_MISSING, row_text(q, 4));
+        doctor_say(&f, "the database file of add-on %s of app %s is %s", row_text(q, 0),
+                   row_text(q, 1), path_exists(d, relative) ? "empty" : "missing");
+        advise_repair(&f, q);
+        doctor_end(d, &f);
+    }
+}
+
+/* Destroyed ones wait for their time; when that is over and the files are not, nobody claims them.
+ */
+static void
+look_orphans(struct doctor *d)
+{
+    sqlite3_stmt *q = via_sql_stmt(
+        d->db, "SELECT w.addon_id, w.size_bytes, w.present FROM temp.seen_storage AS w"
+               " WHERE NOT EXISTS (SELECT 1 FROM main.addons AS a WHERE a.id = w.addon_id AND"
+               " (a.state <> 'destroyed' OR a.purge_at IS NOT NULL))");
+    char relative[VIA_PATH_SIZE], path[DOCTOR_SHELL_SIZE];
+    struct doctor_finding f;
+
+    while (via_sql_row(d->db, q)) {
+        (void)snprintf(relative, sizeof relative, "addons/sqlite/%s", row_text(q, 0));
+        if (!path_exists(d, relative))
+            continue;
+        doctor_begin(&f, DOCTOR_STORAGE_ORPHANED, relative);
+        doctor_quote_path(&d->s->root, relative, path);
+        f.fixable = sqlite3_column_int64(q, 1) == 0 && sqlite3_column_int(q, 2) == 0;
+        if (f.fixable) {
+            doctor_say(&f, "%.600s belongs to no add-on, and no data is in it", relative);
+            doctor_advise(&f, "rm -r %s", path);
+        } else {
+            doctor_say(&f,
+                       "%.600s belongs to no add-on and holds %lld bytes; taken out of the state"
+                       " root, its data.sqlite can be imported by via addon create … --from",
+                       relative, (long long)sqlite3_column_int64(q, 1));
+            doctor_advise(&f, "mv -n %s .", path);
+        }
+        doctor_end(d, &f);
+    }
+}
+
+/* A failed one with bytes is adopted by a repair; without, the next create starts again. */
+static void
+look_failed(struct doctor *d)
+{
+    sqlite3_stmt *q = via_sql_stmt(
+        d->db, "SELECT " ADDON_AND_BINDING ", a.id, a.error, w.present,"
+               " (SELECT o.payload FROM main.operations AS o WHERE o.addon_id = a.id AND"
+               " o.kind = 'addon.create' ORDER BY o.rid DESC LIMIT 1)"
+               " FROM main.addons AS a LEFT JOIN temp.seen_storage AS w ON w.addon_id = a.id"
+               " WHERE a.state = 'failed' AND instr(a.name, '#') = 0");
+    char path[DOCTOR_SHELL_SIZE];
+    struct doctor_finding f;
+
+    while (via_sql_row(d->db, q)) {
+        const char *source = row_text(q, 7);
+
+        doctor_begin(&f, DOCTOR_ADDON_FAILED, row_text(q, 4));
+        doctor_say(&f, "making add-on %s of app %s failed: %s", row_text(q, 0), row_text(q, 1),
+                   *row_text(q, 5) ? row_text(q, 5) : "its process died");
+        if (sqlite3_column_int(q, 6))
+            advise_repair(&f, q);
+        else
+            doctor_advise(&f, "via addon create sqlite %s --app %s%s%s", row_text(q, 0),
+                          row_text(q, 1), *source ? " --from " : "",
+                          *source ? doctor_quote(source, path) : "");
+        doctor_end(d, &f);
+    }
+}
+
+static void
+look_snapshots(struct doctor *d)
+{
+    sqlite3_stmt *q = via_sql_stmt(
+        d->db, "SELECT s.id, a.name, s.app, s.created_at FROM main.snapshots AS s"
+               " JOIN main.addons AS a ON a.id = s.addon_id AND a.state <> 'destroyed'"
+               " LEFT JOIN temp.seen_snapshots AS w ON w.id = s.id AND w.addon_id = s.addon_id"
+               " LEFT JOIN temp.seen_storage AS f ON f.addon_id = s.addon_id"
+               " WHERE s.state = 'ready' AND coalesce(w.size_bytes, 0) = 0");
+    struct doctor_finding f;
+
+    while (via_sql_row(d->db, q)) {
+        doctor_begin(&f, DOCTOR_SNAPSHOT_MISSING, row_text(q, 0));
+        doctor_say(&f, "the file of the snapshot of add-on %s of app %s from %s is missing",
+                   row_text(q, 1), row_text(q, 2), row_text(q, 3));
+        doctor_advise(&f, "via addon snapshot-delete %s", row_text(q, 0));
+        doctor_end(d, &f);
+    }
+}
+
+/* Snapshots that nothing knows, and those whose row says that they are gone. Not while an operation
+ * of the add-on is under way: it may be about to remove the file. */
+static void
+look_snapshot_files(struct doctor *d)
+{
+    sqlite3_stmt *q = via_sql_stmt(
+        d->db, "SELECT w.addon_id, w.id, w.size_bytes, s.state FROM temp.seen_snapshots AS w"
+               " JOIN main.addons AS a ON a.id = w.addon_id AND a.state <> 'destroyed'"
+               " LEFT JOIN main.snapshots AS s ON s.id = w.id AND s.addon_id = w.addon_id"
+               " WHERE (s.id IS NULL OR s.state IN ('deleted', 'failed')) AND NOT EXISTS (SELECT 1"
+               " FROM main.operations AS o WHERE o.addon_id = w.addon_id AND o.state IN"
+               " ('pending', 'running') AND o.rid NOT IN (SELECT rid FROM temp.seen_dead))");
+    char relative[3 * VIA_ID_SIZE + 64], path[DOCTOR_SHELL_SIZE];
+    struct doctor_finding f;
+
+    while (via_sql_row(d->db, q)) {
+        (void)snprintf(relative, sizeof relative, "addons/sqlite/%s/snapshots/%s.sqlite",
+                       row_text(q, 0), row_text(q, 1));
+        if (!path_exists(d, relative))
+            continue;
+        doctor_begin(&f, DOCTOR_SNAPSHOT_ORPHANED, relative);
+        doctor_quote_path(&d->s->root, relative, path);
+        f.fixable = *row_text(q, 3) || sqlite3_column_int64(q, 2) == 0;
+        if (f.fixable) {
+            doctor_say(&f, "%s is of a snapshot that is %s", relative,
+                       *row_text(q, 3) ? row_text(q, 3) : "empty and unknown");
+            doctor_advise(&f, "rm -f %s", path);
+        } else {
+            doctor_say(&f, "%s belongs to no snapshot and holds %lld bytes", relative,
+                       (long long)sqlite3_column_int64(q, 2));
+            doctor_advise(&f, "mv -n %s .", path);
+        }
+        doctor_end(d, &f);
+    }
+}
+
+static void
+look_stuck(struct doctor *d)
+{
+    sqlite3_stmt *q =
+        via_sql_stmt(d->db, "SELECT o.id, o.kind, o.subject, o.started_at FROM temp.seen_dead AS w"
+                            " JOIN main.operations AS o ON o.rid = w.rid"
+                            " WHERE o.state IN ('pending', 'running')");
+    struct doctor_finding f;
+
+    while (via_sql_row(d->db, q)) {
+        doctor_begin(&f, DOCTOR_OPERATION_STUCK, row_text(q, 0));
+        doctor_say(&f, "%s of %.400s, begun %s, was not finished: its process died", row_text(q, 1),
+                   row_text(q, 2), row_text(q, 3));
+        doctor_advise(&f, "via doctor --fix");
+        doctor_end(d, &f);
+    }
+}
+
+/* Time decides about leases, tokens and retention: it must not have been earlier than now. */
+static void
+look_clock(struct doctor *d)
+{
+    sqlite3_stmt *q = via_sql_stmt(
+        d->db, "SELECT stream, max(at) FROM (SELECT 'control' AS stream, at FROM (SELECT at FROM"
+               " main.audit ORDER BY seq DESC LIMIT 1) UNION ALL SELECT 'runtime', at FROM (SELECT"
+               " at FROM rt.audit ORDER BY seq DESC LIMIT 1))");
+    int64_t at_ms = 0, now_ms;
+    char now[VIA_TIME_SIZE];
+    struct doctor_finding f;
+
+    if (via_sql_row(d->db, q) && via_clock_parse(row_text(q, 1), &at_ms)) {
+        now_ms = via_clock_now_ms();
+        if (at_ms > now_ms + CLOCK_LEEWAY_MS) {
+            via_clock_format(now_ms, now);
+            doctor_begin(&f, DOCTOR_CLOCK_BEHIND, row_text(q, 0));
+            doctor_say(&f, "the clock says %s, but the newest audit record is from %s", now,
+                       row_text(q, 1));
+            doctor_advise(&f, "timedatectl set-ntp true");
+            doctor_end(d, &f);
+        }
+    }
+    via_sql_end(d->db, q);
+}
+
+void
+doctor_look_rows(struct doctor *d)
+{
+    look_missing(d);
+    look_orphans(d);
+    look_failed(d);
+    look_snapshots(d);
+    look_snapshot_files(d);
+    look_stuck(d);
+    look_clock(d);
+}
