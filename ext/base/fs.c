@@ -357,18 +357,32 @@ via_fs_read(const char *path, size_t max, char **out, size_t *n, struct via_erro
     return status;
 }
 
-enum via_status
-via_fs_publish(const char *from, const char *to, struct via_error *e)
+static enum via_status
+publish(const char *from, const char *to, bool replace, struct via_error *e)
 {
     enum via_status status = via_fs_sync(from, e);
 
     if (status != VIA_OK)
         return status;
-    if (rename(from, to) < 0)
-        return fs_fail(e, errno, "renamed", from);
+    if ((replace ? rename(from, to) : rename_new(from, to)) < 0)
+        return errno == EEXIST
+                   ? via_error_set(e, VIA_STATE_INVALID, "%.200s exists already", base_name(to))
+                   : fs_fail(e, errno, "renamed", from);
     if (sync_parent(to) < 0)
         return fs_fail(e, errno, "synced", to);
     return VIA_OK;
+}
+
+enum via_status
+via_fs_publish(const char *from, const char *to, struct via_error *e)
+{
+    return publish(from, to, true, e);
+}
+
+enum via_status
+via_fs_publish_new(const char *from, const char *to, struct via_error *e)
+{
+    return publish(from, to, false, e);
 }
 
 enum via_status

@@ -36,6 +36,10 @@ VIA_MUST_USE enum via_status via_fs_read(const char *path, size_t max, char **ou
 /* fsync `from`, rename it to `to` in the same folder, fsync the folder. */
 VIA_MUST_USE enum via_status via_fs_publish(const char *from, const char *to, struct via_error *e);
 
+/* The same, never replacing: VIA_STATE_INVALID when `to` exists; then `from` is still there. */
+VIA_MUST_USE enum via_status via_fs_publish_new(const char *from, const char *to,
+                                                struct via_error *e);
+
 /* fsync a file or a directory. */
 VIA_MUST_USE enum via_status via_fs_sync(const char *path, struct via_error *e);
 
