@@ -55,17 +55,48 @@ via_base64_decode(const char *text, size_t len, uint8_t *out, size_t size, size_
                                       : sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
 }
 
+#define DIGEST_BYTES 32
+
+_Static_assert(sizeof(((struct via_digest *)0)->state) >= sizeof(crypto_generichash_state) &&
+                   _Alignof(struct via_digest) >= _Alignof(crypto_generichash_state),
+               "struct via_digest holds the library's state");
+
+static crypto_generichash_state *
+digest_state(struct via_digest *d)
+{
+    return (crypto_generichash_state *)(void *)d->state;
+}
+
+void
+via_digest_begin(struct via_digest *d)
+{
+    crypto_generichash_init(digest_state(d), NULL, 0, DIGEST_BYTES);
+}
+
+void
+via_digest_put(struct via_digest *d, const void *bytes, size_t n)
+{
+    crypto_generichash_update(digest_state(d), bytes, n);
+}
+
+void
+via_digest_end(struct via_digest *d, char out[65])
+{
+    uint8_t digest[DIGEST_BYTES];
+
+    crypto_generichash_final(digest_state(d), digest, sizeof digest);
+    sodium_bin2hex(out, 65, digest, sizeof digest);
+}
+
 void
 via_digest_hex(const struct via_piece *pieces, size_t count, char out[65])
 {
-    crypto_generichash_state state;
-    uint8_t digest[32];
+    struct via_digest d;
 
-    crypto_generichash_init(&state, NULL, 0, sizeof digest);
+    via_digest_begin(&d);
     for (size_t i = 0; i < count; i++)
-        crypto_generichash_update(&state, pieces[i].bytes, pieces[i].n);
-    crypto_generichash_final(&state, digest, sizeof digest);
-    sodium_bin2hex(out, 65, digest, sizeof digest);
+        via_digest_put(&d, pieces[i].bytes, pieces[i].n);
+    via_digest_end(&d, out);
 }
 
 void

@@ -27,6 +27,14 @@ struct via_piece {
 };
 void via_digest_hex(const struct via_piece *pieces, size_t count, char out[65]);
 
+/* The same for what comes in parts: begin, put as often as needed, end. */
+struct via_digest {
+    _Alignas(64) unsigned char state[384];
+};
+void via_digest_begin(struct via_digest *d);
+void via_digest_put(struct via_digest *d, const void *bytes, size_t n);
+void via_digest_end(struct via_digest *d, char out[65]);
+
 /* BLAKE2b-128 for look-up tables of tokens; collision-resistant. */
 void via_digest_short(const void *bytes, size_t n, uint8_t out[16]);
 
