@@ -26,7 +26,8 @@ RULES    := names lifecycle gates readiness
 SQL      := sql
 CONTROL  := access addon app audit binding instance manifest operation options release schema \
             setting snapshot store token witness
-PROVIDER := provider sqlite/storage sqlite/source sqlite/import
+PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow \
+            sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage
 EFFECTS  := addon copies doctor doctor_files doctor_host doctor_mend doctor_rows effects step
 VFS      := refusal policy context guard file open vfs
 TABLES   := addons apps bindings deploys engine findings generations hub instances readiness records \

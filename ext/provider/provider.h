@@ -32,6 +32,12 @@ struct via_opener {
     void *arg;
 };
 
+/* What a file that an opener opens answers besides: sqlite3_file_control(db, "main",
+ * VIA_FCNTL_MARK, int *) tells which read mark of the write-ahead log the transaction under way
+ * holds, 0 to 4, or -1 for none. With mark 0 it reads the main file alone, and nobody writes that
+ * file until it ends (walformat.html, "WAL locks"). */
+#define VIA_FCNTL_MARK 0x56494102
+
 /* What a snapshot turned out to be. */
 struct via_snapshot_facts {
     int64_t size_bytes;

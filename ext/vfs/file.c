@@ -1,6 +1,7 @@
 #include "vfs/file.h"
 
 #include "base/error.h"
+#include "provider/provider.h"
 #include "vfs/refusal.h"
 
 #include <stdlib.h>
@@ -193,6 +194,10 @@ file_control(sqlite3_file *file, int op, void *arg)
 
     if (op == VIA_FCNTL_GRANT)
         return file_grant(self(file), arg);
+    if (op == VIA_FCNTL_MARK) {
+        *(int *)arg = via_policy_mark(&self(file)->locks);
+        return SQLITE_OK;
+    }
     rc = real(file)->pMethods->xFileControl(real(file), op, arg);
     if (op == SQLITE_FCNTL_VFSNAME && rc == SQLITE_OK)
         *(char **)arg = sqlite3_mprintf("via/%z", *(char **)arg);

@@ -142,6 +142,15 @@ via_policy_open_log(const struct via_vfs_locks *l)
     return l->level == SQLITE_LOCK_EXCLUSIVE ? VIA_VFS_REFUSE : VIA_VFS_PASS;
 }
 
+int
+via_policy_mark(const struct via_vfs_locks *l)
+{
+    for (int lock = VIA_VFS_FIRST_MARK; lock < SQLITE_SHM_NLOCK; lock++)
+        if (l->marks & 1u << lock)
+            return lock - VIA_VFS_FIRST_MARK;
+    return -1;
+}
+
 bool
 via_policy_is_busy(const struct via_vfs_locks *l)
 {

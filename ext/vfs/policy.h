@@ -44,7 +44,7 @@ struct via_vfs_locks {
     int level;      /* SQLITE_LOCK_ */
     bool is_mapped; /* shared memory is attached */
     bool is_writer; /* holds the write slot */
-    unsigned marks; /* read marks held, by bit */
+    unsigned marks; /* read marks held, by lock: from bit VIA_VFS_FIRST_MARK */
 };
 
 enum via_vfs_verdict {
@@ -62,6 +62,9 @@ enum via_vfs_verdict via_policy_open_log(const struct via_vfs_locks *l);
 
 /* Is a transaction under way? */
 bool via_policy_is_busy(const struct via_vfs_locks *l);
+
+/* The read mark that is held, from 0; -1 for none. */
+int via_policy_mark(const struct via_vfs_locks *l);
 
 /* -- in every transaction, so in line -------------------------------------------- */
 

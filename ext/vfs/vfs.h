@@ -24,6 +24,8 @@ struct via_grant_slot {
     bool write; /* may the write lock be taken? */
 };
 
+/* VIA_FCNTL_MARK, which read mark a transaction holds, is answered as provider.h wants it. */
+
 /* Why the VFS last refused something on the calling thread, for a better sentence than
  * "disk I/O error"; VIA_OK when nothing. Cleared by via_vfs_clear_refusal(). */
 enum via_status via_vfs_refusal(struct via_error *e);

@@ -2,38 +2,11 @@
 #include "provider/sqlite/import.h"
 
 #include "base/error.h"
+#include "provider/sqlite/pages.h"
 #include "provider/sqlite/source.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define IMPORT_STEP_PAGES 512
-
-/* The status and sentence for the extended code `rc` of writing storage. */
-static enum via_status
-import_fail(sqlite3 *db, int rc, struct via_error *e)
-{
-    int err = db ? sqlite3_system_errno(db) : 0;
-
-    if ((rc & 0xff) == SQLITE_FULL || err == ENOSPC || err == EDQUOT)
-        return via_error_set(e, VIA_STORAGE_FULL,
-                             "the disk that holds the add-ons is full; make room and try again");
-    switch (rc & 0xff) {
-    case SQLITE_NOMEM:
-        return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return via_error_set(e, VIA_STORAGE_CORRUPT, "the new storage did not read back whole");
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-        return via_error_set(e, VIA_STORAGE_READONLY, "the new storage cannot be written");
-    default:
-        return via_error_set(e, VIA_IO_ERROR, "the new storage cannot be written (%s)",
-                             sqlite3_errstr(rc));
-    }
-}
 
 static enum via_status
 import_outcome(struct via_sql *to, struct via_error *e)
@@ -43,46 +16,18 @@ import_outcome(struct via_sql *to, struct via_error *e)
     if (via_sql_ok(to))
         return VIA_OK;
     (void)via_sql_take(to, NULL);
-    return import_fail(to->db, rc, e);
-}
-
-static bool
-import_tell(const struct via_progress *progress, sqlite3_backup *backup)
-{
-    int total = sqlite3_backup_pagecount(backup), left = sqlite3_backup_remaining(backup);
-
-    if (!progress || !progress->tell)
-        return true;
-    return progress->tell(progress->arg,
-                          total > 0 ? (int)((int64_t)(total - left) * 100 / total) : 100);
-}
-
-/* Is `rc` of a backup step the source's fault? Reading and writing share one code. */
-static bool
-import_blames_source(int rc)
-{
-    return rc == SQLITE_BUSY || rc == SQLITE_LOCKED || (rc & 0xff) == SQLITE_CORRUPT ||
-           rc == SQLITE_NOTADB || rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_SHORT_READ ||
-           rc == SQLITE_INTERRUPT;
+    return via_pages_fail(to->db, rc, e);
 }
 
 static enum via_status
 import_copy(struct via_sql *to, struct via_source *from, const struct via_progress *progress,
             struct via_error *e)
 {
-    sqlite3_backup *backup = sqlite3_backup_init(to->db, "main", from->sql.db, "main");
-    int rc;
+    int rc = via_pages_copy(to->db, from->sql.db, progress);
 
-    if (!backup)
-        return import_fail(to->db, sqlite3_extended_errcode(to->db), e);
-    do {
-        rc = sqlite3_backup_step(backup, IMPORT_STEP_PAGES);
-        if (rc == SQLITE_OK && !import_tell(progress, backup))
-            rc = SQLITE_INTERRUPT;
-    } while (rc == SQLITE_OK);
-    (void)sqlite3_backup_finish(backup);
     if (rc != SQLITE_DONE)
-        return import_blames_source(rc) ? via_source_fail(from, rc, e) : import_fail(to->db, rc, e);
+        return via_pages_blames_source(rc) ? via_source_fail(from, rc, e)
+                                           : via_pages_fail(to->db, rc, e);
     return via_source_settled(from, e);
 }
 
@@ -110,7 +55,8 @@ import_verify(struct via_sql *to, struct via_source *from, struct via_error *e)
     if (sound < 0)
         return import_outcome(to, e);
     /* The copy is the source's pages: what is wrong in it was wrong there. */
-    return from ? via_source_fail(from, SQLITE_CORRUPT, e) : import_fail(to->db, SQLITE_CORRUPT, e);
+    return from ? via_source_fail(from, SQLITE_CORRUPT, e)
+                : via_pages_fail(to->db, SQLITE_CORRUPT, e);
 }
 
 static enum via_status

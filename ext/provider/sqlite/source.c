@@ -5,6 +5,7 @@
 #include "provider/sqlite/source.h"
 
 #include "base/error.h"
+#include "provider/sqlite/place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -177,22 +178,22 @@ source_read_header(struct via_source *s, struct via_error *e)
     return rc == SQLITE_OK ? VIA_OK : via_source_fail(s, rc, e);
 }
 
-/* Open as a URI, so that it can be said that nobody writes the file. */
-static void
-source_open_frozen(struct via_source *s)
+/* As a URI, so that it can be said that nobody writes the file. */
+void
+via_sqlite_open_frozen(struct via_sql *sql, const char *path)
 {
     static const char plain[] = "/._-+@,=";
     char uri[3 * VIA_PATH_SIZE + 32];
     size_t n = (size_t)snprintf(uri, sizeof uri, "file:");
 
-    for (const char *c = s->path; *c; c++)
+    for (const char *c = path; *c; c++)
         if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
             strchr(plain, *c))
             uri[n++] = *c;
         else
             n += (size_t)snprintf(uri + n, 4, "%%%02X", (unsigned char)*c);
     (void)snprintf(uri + n, sizeof uri - n, "?immutable=1");
-    via_sql_open(&s->sql, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_URI);
+    via_sql_open(sql, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_URI);
 }
 
 /* A write-ahead database without a log is open nowhere, and an ordinary reader would leave
@@ -205,7 +206,7 @@ source_reopen(struct via_source *s, struct via_error *e)
     if (!s->is_wal || s->log.present || (journal.present && journal.size_bytes > 0))
         return VIA_OK;
     via_sql_close(&s->sql);
-    source_open_frozen(s);
+    via_sqlite_open_frozen(&s->sql, s->path);
     s->is_frozen = true;
     return source_outcome(s, e);
 }
@@ -260,32 +261,11 @@ source_is_at(const struct via_source *s, const struct via_root *root, const char
            st.st_ino == s->at_start.st_ino;
 }
 
-/* Is the source below the folder `relative` of the root? Climbs by dev and inode, for two
- * spellings of a path are no two places. */
-static bool
-source_is_below(const struct via_source *s, const struct via_root *root, const char *relative)
-{
-    char path[VIA_PATH_SIZE], folder[VIA_PATH_SIZE];
-    struct stat house, st;
-    char *slash;
-
-    via_root_join(root, relative, folder);
-    if (stat(folder, &house) < 0)
-        return false;
-    memcpy(path, s->path, sizeof path);
-    while ((slash = strrchr(path, '/')) != NULL && slash != path) {
-        *slash = '\0';
-        if (stat(path, &st) == 0 && st.st_dev == house.st_dev && st.st_ino == house.st_ino)
-            return true;
-    }
-    return false;
-}
-
 static enum via_status
 source_check_place(const struct via_source *s, const struct via_root *root, struct via_error *e)
 {
-    bool ours = source_is_below(s, root, "addons") || source_is_at(s, root, "control-plane.db") ||
-                source_is_at(s, root, "runtime.db");
+    bool ours = via_place_is_below(s->path, root, "addons") ||
+                source_is_at(s, root, "control-plane.db") || source_is_at(s, root, "runtime.db");
 
     if (ours)
         return via_error_set(e, VIA_PATH_INVALID,
@@ -320,21 +300,35 @@ via_source_open(struct via_source *s, const struct via_root *root, const char *g
     return source_pin(s, e);
 }
 
+/* "*** in database main ***\nPage 5: ...": the part that says what. */
+static void
+source_complaint(const char *answer, char *out, size_t size)
+{
+    const char *what = strncmp(answer, "***", 3) == 0 ? strchr(answer, '\n') : NULL;
+    size_t n;
+
+    what = what ? what + 1 : answer;
+    n = strcspn(what, "\n");
+    (void)snprintf(out, size, "%.*s", (int)n, what);
+}
+
 int
-via_sqlite_is_sound(struct via_sql *sql)
+via_sqlite_check(struct via_sql *sql, bool is_quick, char *complaint, size_t size)
 {
     static const char *const checks[] = {"PRAGMA integrity_check(1)", "PRAGMA quick_check(1)"};
-    char answer[64] = "";
+    char answer[256] = "";
     int rc = SQLITE_OK;
 
     /* An index may want a collation or function that only its app has; then integrity_check
      * cannot be prepared, and the check of the pages is what there is. */
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+    for (size_t i = is_quick; i < sizeof checks / sizeof checks[0]; i++) {
         sqlite3_stmt *q = via_sql_stmt(sql, checks[i]);
 
         if (via_sql_row(sql, q))
             via_sql_text(q, 0, answer, sizeof answer);
         via_sql_end(sql, q);
+        if (complaint)
+            source_complaint(via_sql_ok(sql) ? answer : sqlite3_errmsg(sql->db), complaint, size);
         if (via_sql_ok(sql))
             return strcmp(answer, "ok") == 0;
         rc = sqlite3_errcode(sql->db);
@@ -343,7 +337,13 @@ via_sqlite_is_sound(struct via_sql *sql)
         if (i == 0)
             (void)via_sql_take(sql, NULL);
     }
-    return rc == SQLITE_CORRUPT ? 0 : -1;
+    return rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB ? 0 : -1;
+}
+
+int
+via_sqlite_is_sound(struct via_sql *sql)
+{
+    return via_sqlite_check(sql, false, NULL, 0);
 }
 
 enum via_status

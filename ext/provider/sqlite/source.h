@@ -45,7 +45,13 @@ enum via_status via_source_fail(const struct via_source *s, int rc, struct via_e
 
 void via_source_close(struct via_source *s);
 
-/* Run integrity_check on `sql`: 1 sound, 0 not, -1 it could not be asked (the handle's error). */
+/* Open `path` for reading as a file that nobody writes: no lock, no log, no trace. */
+void via_sqlite_open_frozen(struct via_sql *sql, const char *path);
+
+/* Check the whole of `sql`: 1 sound, 0 not, -1 it could not be asked (the handle's error).
+ * `is_quick` leaves out whether indexes and tables agree; `complaint` (NULL: untold) is the first
+ * thing that is wrong, in SQLite's words. */
+VIA_MUST_USE int via_sqlite_check(struct via_sql *sql, bool is_quick, char *complaint, size_t size);
 VIA_MUST_USE int via_sqlite_is_sound(struct via_sql *sql);
 
 #endif

@@ -8,7 +8,11 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "provider/provider.h"
+#include "provider/sqlite/capture.h"
+#include "provider/sqlite/export.h"
 #include "provider/sqlite/import.h"
+#include "provider/sqlite/pin.h"
+#include "provider/sqlite/place.h"
 #include "provider/sqlite/source.h"
 
 #include <fcntl.h>
@@ -16,41 +20,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STORAGE_DATA "data.sqlite"
 #define STORAGE_INCOMING "incoming.sqlite"
 
 static const char *const side_suffixes[] = {"-wal", "-shm", "-journal"};
 #define SIDE_COUNT (sizeof side_suffixes / sizeof side_suffixes[0])
-
-/* Write addons/sqlite/<id>/<name><suffix>, or the folder for an empty `name`. */
-static bool
-storage_path(const struct via_root *root, const char *addon_id, const char *name,
-             const char *suffix, char out[VIA_PATH_SIZE])
-{
-    int n;
-
-    if (!via_id_is("addon", addon_id))
-        return false;
-    n = snprintf(out, VIA_PATH_SIZE, "%s/addons/sqlite/%s%s%s%s", root->path, addon_id,
-                 *name ? "/" : "", name, suffix);
-    return n > 0 && n < VIA_PATH_SIZE;
-}
-
-static enum via_status
-storage_fail_id(struct via_error *e)
-{
-    return via_error_set(e, VIA_INTERNAL_ERROR, "this is not the id of an add-on");
-}
-
-/* Is there a database with bytes in it? A zero-byte file is none: nothing here makes one. */
-static bool
-storage_is_present(const struct via_root *root, const char *addon_id, struct stat *st)
-{
-    char path[VIA_PATH_SIZE];
-
-    return storage_path(root, addon_id, STORAGE_DATA, "", path) && lstat(path, st) == 0 &&
-           S_ISREG(st->st_mode) && st->st_size > 0;
-}
 
 /* Remove `name` and what SQLite may have left beside it. */
 static enum via_status
@@ -60,11 +33,11 @@ storage_clear(const struct via_root *root, const char *addon_id, const char *nam
     char path[VIA_PATH_SIZE];
 
     for (size_t i = 0; i < SIDE_COUNT; i++)
-        if (storage_path(root, addon_id, name, side_suffixes[i], path) &&
+        if (via_place_put(root, addon_id, name, side_suffixes[i], path) &&
             via_fs_remove(path, e) != VIA_OK)
             return e->status;
-    if (!storage_path(root, addon_id, name, "", path))
-        return storage_fail_id(e);
+    if (!via_place_put(root, addon_id, name, "", path))
+        return via_place_fail_id(e);
     return via_fs_remove(path, e);
 }
 
@@ -77,15 +50,15 @@ storage_publish(const struct via_root *root, const char *addon_id, const char *i
     char path[VIA_PATH_SIZE];
     struct stat st;
 
-    if (!storage_path(root, addon_id, STORAGE_INCOMING, "-wal", path))
-        return storage_fail_id(e);
+    if (!via_place_put(root, addon_id, STORAGE_INCOMING, "-wal", path))
+        return via_place_fail_id(e);
     if (lstat(path, &st) == 0 && st.st_size > 0)
         return via_error_set(e, VIA_IO_ERROR, "the new storage could not be closed cleanly");
     /* A stale log of an earlier file of this name would corrupt the new one. */
-    if (storage_clear(root, addon_id, STORAGE_DATA, e) != VIA_OK)
+    if (storage_clear(root, addon_id, VIA_PLACE_DATA, e) != VIA_OK)
         return e->status;
-    if (!storage_path(root, addon_id, STORAGE_DATA, "", path))
-        return storage_fail_id(e);
+    if (!via_place_put(root, addon_id, VIA_PLACE_DATA, "", path))
+        return via_place_fail_id(e);
     return via_fs_publish(incoming, path, e);
 }
 
@@ -97,8 +70,8 @@ storage_build(const struct via_root *root, const char *addon_id, struct via_sour
     char incoming[VIA_PATH_SIZE];
     enum via_status status;
 
-    if (!storage_path(root, addon_id, STORAGE_INCOMING, "", incoming))
-        return storage_fail_id(e);
+    if (!via_place_put(root, addon_id, STORAGE_INCOMING, "", incoming))
+        return via_place_fail_id(e);
     /* What a dead process left of an earlier attempt is worth nothing. */
     status = storage_clear(root, addon_id, STORAGE_INCOMING, e);
     if (status == VIA_OK)
@@ -122,8 +95,8 @@ storage_make(const struct via_root *root, const char *addon_id, struct via_sourc
     struct stat st;
     bool made;
 
-    if (!storage_path(root, addon_id, "", "", folder))
-        return storage_fail_id(e);
+    if (!via_place_put(root, addon_id, "", "", folder))
+        return via_place_fail_id(e);
     made = lstat(folder, &st) < 0;
     status = via_fs_mkdir(folder, 0700, root, e);
     if (status == VIA_OK)
@@ -143,8 +116,8 @@ sqlite_provision(const struct via_root *root, const char *addon_id, const char *
     struct stat st;
 
     if (!via_id_is("addon", addon_id))
-        return storage_fail_id(e);
-    if (storage_is_present(root, addon_id, &st))
+        return via_place_fail_id(e);
+    if (via_place_is_data(root, addon_id, &st))
         return storage_clear(root, addon_id, STORAGE_INCOMING, e);
     if (source)
         status = via_source_open(&from, root, source, &inner);
@@ -178,17 +151,17 @@ sqlite_probe(const struct via_root *root, const char *addon_id, struct via_stora
     struct stat st;
 
     memset(out, 0, sizeof *out);
-    if (storage_path(root, addon_id, STORAGE_INCOMING, "", path))
+    if (via_place_put(root, addon_id, STORAGE_INCOMING, "", path))
         out->leftovers = lstat(path, &st) == 0;
-    if (!storage_is_present(root, addon_id, &st))
+    if (!via_place_is_data(root, addon_id, &st))
         return;
     out->present = true;
     out->size_bytes = st.st_size;
-    if (storage_path(root, addon_id, STORAGE_DATA, "", path)) {
+    if (via_place_put(root, addon_id, VIA_PLACE_DATA, "", path)) {
         out->readable = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
         out->writable = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
     }
-    if (storage_path(root, addon_id, STORAGE_DATA, "-wal", path) && lstat(path, &st) == 0)
+    if (via_place_put(root, addon_id, VIA_PLACE_DATA, "-wal", path) && lstat(path, &st) == 0)
         out->wal_bytes = st.st_size;
 }
 
@@ -197,15 +170,32 @@ sqlite_destroy(const struct via_root *root, const char *addon_id, struct via_err
 {
     char folder[VIA_PATH_SIZE];
 
-    if (!storage_path(root, addon_id, "", "", folder))
-        return storage_fail_id(e);
+    if (!via_place_put(root, addon_id, "", "", folder))
+        return via_place_fail_id(e);
     return via_fs_remove_tree(folder, e);
+}
+
+static enum via_status
+sqlite_check_integrity(const struct via_root *root, const struct via_opener *opener,
+                       const char *addon_id, struct via_error *e)
+{
+    struct via_sql sql = {0};
+    enum via_status status;
+    struct stat st;
+
+    if (!via_place_is_data(root, addon_id, &st))
+        return via_place_fail_missing(e);
+    status = via_content_open(&sql, opener, addon_id, e);
+    if (status == VIA_OK)
+        status = via_content_check(&sql, false, e);
+    via_sql_close(&sql);
+    return status;
 }
 
 static bool
 sqlite_locate(const struct via_root *root, const char *addon_id, char out[VIA_PATH_SIZE])
 {
-    return storage_path(root, addon_id, STORAGE_DATA, "", out);
+    return via_place_put(root, addon_id, VIA_PLACE_DATA, "", out);
 }
 
 const struct via_provider via_provider_sqlite = {
@@ -214,5 +204,10 @@ const struct via_provider via_provider_sqlite = {
     .provision = sqlite_provision,
     .probe = sqlite_probe,
     .destroy = sqlite_destroy,
+    .snapshot = via_capture_make,
+    .check_snapshot = via_capture_check,
+    .remove_snapshot = via_capture_remove,
+    .export_to = via_export_make,
+    .check_integrity = sqlite_check_integrity,
     .locate = sqlite_locate,
 };

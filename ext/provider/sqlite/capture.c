@@ -1,0 +1,152 @@
+#include "provider/sqlite/capture.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "provider/sqlite/copy.h"
+#include "provider/sqlite/follow.h"
+#include "provider/sqlite/place.h"
+#include "provider/sqlite/source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CAPTURE_READY ".sqlite"
+#define CAPTURE_INCOMING ".incoming"
+
+static bool
+capture_path(const struct via_root *root, const char *addon_id, const char *snapshot_id,
+             const char *suffix, char out[VIA_PATH_SIZE])
+{
+    char name[VIA_ID_SIZE + 16];
+
+    if (!via_id_is("snap", snapshot_id))
+        return false;
+    (void)snprintf(name, sizeof name, "snapshots/%s", snapshot_id);
+    return via_place_put(root, addon_id, name, suffix, out);
+}
+
+static enum via_status
+capture_fail_id(struct via_error *e)
+{
+    return via_error_set(e, VIA_INTERNAL_ERROR, "this is not the id of a snapshot of an add-on");
+}
+
+/* Does the content of the file hold? */
+static enum via_status
+capture_check_content(const char *path, struct via_error *e)
+{
+    struct via_error why = {0};
+    struct via_sql sql = {0};
+    enum via_status status;
+
+    via_sqlite_open_frozen(&sql, path);
+    via_sql_exec(&sql, "PRAGMA cell_size_check = ON");
+    status = via_content_check(&sql, true, &why);
+    via_sql_close(&sql);
+    if (status == VIA_OK || status == VIA_OUT_OF_MEMORY)
+        return status == VIA_OK ? VIA_OK : via_error_set(e, status, "%s", why.message);
+    return via_error_set(e, VIA_SNAPSHOT_CORRUPT, "the snapshot does not hold: %.300s",
+                         why.message);
+}
+
+/* What an earlier attempt finished, before its process could say so, is as good. */
+static bool
+capture_find(const char *path, struct via_snapshot_facts *out)
+{
+    return via_digest_file(path, out->digest, &out->size_bytes, NULL) == VIA_OK &&
+           capture_check_content(path, NULL) == VIA_OK;
+}
+
+static enum via_status
+capture_copy(const struct via_opener *opener, const char *addon_id, const struct via_copy *c,
+             struct via_snapshot_facts *out, struct via_error *e)
+{
+    struct via_pin pin;
+    enum via_status status = via_pin_open(&pin, opener, addon_id, e);
+
+    if (status == VIA_OK)
+        status = via_copy_make(c, &pin, out, e);
+    via_pin_close(&pin);
+    return status;
+}
+
+static enum via_status
+capture_build(const struct via_root *root, const struct via_opener *opener, const char *addon_id,
+              const char *snapshot_id, struct via_copy *c, struct via_snapshot_facts *out,
+              struct via_error *e)
+{
+    char incoming[VIA_PATH_SIZE], ready[VIA_PATH_SIZE];
+    struct via_claim claim;
+    enum via_status status;
+
+    if (!capture_path(root, addon_id, snapshot_id, CAPTURE_INCOMING, incoming) ||
+        !capture_path(root, addon_id, snapshot_id, CAPTURE_READY, ready))
+        return capture_fail_id(e);
+    status = via_claim_take(&claim, incoming, root, e);
+    c->path = incoming;
+    c->fd = claim.fd;
+    if (status == VIA_OK)
+        status = capture_copy(opener, addon_id, c, out, e);
+    if (status == VIA_OK)
+        status = via_fs_publish(incoming, ready, e);
+    via_claim_drop(&claim, status == VIA_OK);
+    return status;
+}
+
+enum via_status
+via_capture_make(const struct via_root *root, const struct via_opener *opener, const char *addon_id,
+                 const char *snapshot_id, const struct via_progress *progress,
+                 struct via_snapshot_facts *out, struct via_error *e)
+{
+    char data[VIA_PATH_SIZE], folder[VIA_PATH_SIZE], ready[VIA_PATH_SIZE];
+    struct via_copy c = {.data = data, .progress = progress};
+    struct via_error why = {0};
+    struct stat st;
+
+    memset(out, 0, sizeof *out);
+    if (!capture_path(root, addon_id, snapshot_id, CAPTURE_READY, ready) ||
+        !via_place_put(root, addon_id, VIA_PLACE_DATA, "", data) ||
+        !via_place_put(root, addon_id, "snapshots", "", folder))
+        return capture_fail_id(e);
+    if (capture_find(ready, out))
+        return VIA_OK;
+    if (!via_place_is_data(root, addon_id, &st))
+        return via_place_fail_missing(e);
+    if (via_fs_mkdir(folder, 0700, root, &why) == VIA_OK)
+        via_ignore(capture_build(root, opener, addon_id, snapshot_id, &c, out, &why));
+    if (why.status == VIA_DISK_FULL) /* by the file system rather than by SQLite: one answer */
+        why.status = VIA_STORAGE_FULL;
+    return why.status == VIA_OK ? VIA_OK : via_error_set(e, why.status, "%s", why.message);
+}
+
+enum via_status
+via_capture_check(const struct via_root *root, const char *addon_id, const char *snapshot_id,
+                  const char *digest, struct via_error *e)
+{
+    char path[VIA_PATH_SIZE], found[65];
+    int64_t size_bytes;
+
+    if (!capture_path(root, addon_id, snapshot_id, CAPTURE_READY, path))
+        return capture_fail_id(e);
+    if (via_digest_file(path, found, &size_bytes, e) != VIA_OK)
+        return e ? e->status : VIA_SNAPSHOT_MISSING;
+    if (strcmp(found, digest) != 0)
+        return via_error_set(e, VIA_SNAPSHOT_CORRUPT,
+                             "the snapshot's file is not what was written; choose another one");
+    return capture_check_content(path, e);
+}
+
+enum via_status
+via_capture_remove(const struct via_root *root, const char *addon_id, const char *snapshot_id,
+                   struct via_error *e)
+{
+    char incoming[VIA_PATH_SIZE], ready[VIA_PATH_SIZE];
+
+    if (!capture_path(root, addon_id, snapshot_id, CAPTURE_INCOMING, incoming) ||
+        !capture_path(root, addon_id, snapshot_id, CAPTURE_READY, ready))
+        return capture_fail_id(e);
+    if (via_fs_remove(incoming, e) != VIA_OK)
+        return e->status;
+    return via_fs_remove(ready, e);
+}

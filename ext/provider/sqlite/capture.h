@@ -1,0 +1,24 @@
+/* capture.h: the snapshots of an add-on: addons/sqlite/<id>/snapshots/<snapshot-id>.sqlite.
+ *
+ * The members of struct via_provider; provider.h says what they promise. A snapshot appears by one
+ * rename; under way it is called <snapshot-id>.incoming. Its header says write-ahead log and it has
+ * none, so that it is read as a frozen file. */
+#ifndef VIA_PROVIDER_SQLITE_CAPTURE_H
+#define VIA_PROVIDER_SQLITE_CAPTURE_H
+
+#include "provider/provider.h"
+
+VIA_MUST_USE enum via_status via_capture_make(const struct via_root *root,
+                                              const struct via_opener *opener, const char *addon_id,
+                                              const char *snapshot_id,
+                                              const struct via_progress *progress,
+                                              struct via_snapshot_facts *out, struct via_error *e);
+
+VIA_MUST_USE enum via_status via_capture_check(const struct via_root *root, const char *addon_id,
+                                               const char *snapshot_id, const char *digest,
+                                               struct via_error *e);
+
+VIA_MUST_USE enum via_status via_capture_remove(const struct via_root *root, const char *addon_id,
+                                                const char *snapshot_id, struct via_error *e);
+
+#endif

@@ -1,0 +1,147 @@
+#include "provider/sqlite/follow.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOLLOW_CHUNK ((size_t)1 << 18) /* stays in the processor's cache */
+
+/* Wait for more; how many bytes there are to read at `at`, 0 at the end. */
+static int64_t
+follow_wait(struct via_follow *f, int64_t at)
+{
+    int64_t more;
+
+    pthread_mutex_lock(&f->lock);
+    f->read_bytes = at;
+    while (f->there_bytes <= at && !f->is_end)
+        pthread_cond_wait(&f->news, &f->lock);
+    more = f->there_bytes - at;
+    pthread_mutex_unlock(&f->lock);
+    return more > 0 ? more : 0;
+}
+
+/* Read what there is. Returns 0 or errno. */
+static int
+follow_run(struct via_follow *f, struct via_digest *d, char *chunk)
+{
+    int64_t at = 0, more;
+
+    while ((more = follow_wait(f, at)) > 0) {
+        size_t n = more < (int64_t)FOLLOW_CHUNK ? (size_t)more : FOLLOW_CHUNK;
+        ssize_t got = pread(f->fd, chunk, n, at);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? errno : EIO;
+        via_digest_put(d, chunk, (size_t)got);
+        at += got;
+    }
+    return 0;
+}
+
+static void *
+follow_main(void *arg)
+{
+    struct via_follow *f = arg;
+    struct via_digest d;
+    char *chunk = malloc(FOLLOW_CHUNK);
+
+    via_digest_begin(&d);
+    f->err = chunk ? follow_run(f, &d, chunk) : ENOMEM;
+    via_digest_end(&d, f->digest);
+    free(chunk);
+    return NULL;
+}
+
+void
+via_follow_begin(struct via_follow *f, int fd)
+{
+    sigset_t all, before;
+
+    *f = (struct via_follow){.fd = fd};
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->news, NULL);
+    /* Signals are for the threads of the program that we are a guest in. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    f->has_thread = pthread_create(&f->thread, NULL, follow_main, f) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void
+follow_put(struct via_follow *f, int64_t bytes, bool is_end)
+{
+    pthread_mutex_lock(&f->lock);
+    f->there_bytes = bytes;
+    f->is_end = is_end;
+    pthread_cond_signal(&f->news);
+    pthread_mutex_unlock(&f->lock);
+}
+
+void
+via_follow_tell(struct via_follow *f, int64_t bytes)
+{
+    follow_put(f, bytes, false);
+}
+
+int64_t
+via_follow_read(struct via_follow *f)
+{
+    int64_t bytes;
+
+    pthread_mutex_lock(&f->lock);
+    bytes = f->read_bytes;
+    pthread_mutex_unlock(&f->lock);
+    return bytes;
+}
+
+enum via_status
+via_follow_end(struct via_follow *f, int64_t bytes, char digest[65], struct via_error *e)
+{
+    int err;
+
+    follow_put(f, bytes, true);
+    if (f->has_thread)
+        (void)pthread_join(f->thread, NULL);
+    else
+        (void)follow_main(f);
+    pthread_cond_destroy(&f->news);
+    pthread_mutex_destroy(&f->lock);
+    err = f->err;
+    if (bytes < 0)
+        return VIA_OK;
+    for (size_t i = 0; i < sizeof f->digest; i++)
+        digest[i] = f->digest[i];
+    return err ? via_error_set_errno(e, VIA_IO_ERROR, err, "what was written cannot be read back")
+               : VIA_OK;
+}
+
+enum via_status
+via_digest_file(const char *path, char digest[65], int64_t *size_bytes, struct via_error *e)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    struct via_follow f;
+    enum via_status status;
+    struct stat st;
+
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR
+                   ? via_error_set(e, VIA_SNAPSHOT_MISSING, "the file is missing")
+                   : via_error_set_errno(e, VIA_IO_ERROR, errno, "the file cannot be read");
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return via_error_set(e, VIA_SNAPSHOT_MISSING, "what is in its place is no regular file");
+    }
+    *size_bytes = st.st_size;
+    via_follow_begin(&f, fd);
+    status = via_follow_end(&f, st.st_size, digest, e);
+    close(fd);
+    return status;
+}

@@ -1,0 +1,128 @@
+#include "provider/sqlite/place.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define CLAIM_TRIES 3
+
+bool
+via_place_put(const struct via_root *root, const char *addon_id, const char *name,
+              const char *suffix, char out[VIA_PATH_SIZE])
+{
+    int n;
+
+    if (!via_id_is("addon", addon_id))
+        return false;
+    n = snprintf(out, VIA_PATH_SIZE, "%s/addons/sqlite/%s%s%s%s", root->path, addon_id,
+                 *name ? "/" : "", name, suffix);
+    return n > 0 && n < VIA_PATH_SIZE;
+}
+
+bool
+via_place_is_data(const struct via_root *root, const char *addon_id, struct stat *st)
+{
+    char path[VIA_PATH_SIZE];
+
+    return via_place_put(root, addon_id, VIA_PLACE_DATA, "", path) && lstat(path, st) == 0 &&
+           S_ISREG(st->st_mode) && st->st_size > 0;
+}
+
+bool
+via_place_is_below(const char *path, const struct via_root *root, const char *relative)
+{
+    char at[VIA_PATH_SIZE], folder[VIA_PATH_SIZE];
+    struct stat house, st;
+    char *slash;
+
+    via_root_join(root, relative, folder);
+    if (stat(folder, &house) < 0)
+        return false;
+    (void)snprintf(at, sizeof at, "%s", path);
+    while ((slash = strrchr(at, '/')) != NULL && slash != at) {
+        *slash = '\0';
+        if (stat(at, &st) == 0 && st.st_dev == house.st_dev && st.st_ino == house.st_ino)
+            return true;
+    }
+    return false;
+}
+
+enum via_status
+via_place_fail_id(struct via_error *e)
+{
+    return via_error_set(e, VIA_INTERNAL_ERROR, "this is not the id of an add-on");
+}
+
+enum via_status
+via_place_fail_missing(struct via_error *e)
+{
+    return via_error_set(e, VIA_STORAGE_MISSING, "the storage of this add-on is missing");
+}
+
+/* Is the file at `path` one that a living process works on? */
+static bool
+claim_is_held(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool is_held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+
+    if (fd >= 0)
+        close(fd);
+    return is_held;
+}
+
+/* What is there already may be somebody else's, made to be written by us: never opened for that. */
+static int
+claim_open(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    for (int i = 0; fd < 0 && errno == EEXIST && i < CLAIM_TRIES; i++) {
+        if (claim_is_held(path)) {
+            errno = EWOULDBLOCK;
+            return -1;
+        }
+        if (via_fs_remove(path, NULL) != VIA_OK) {
+            errno = EACCES;
+            return -1;
+        }
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    }
+    return fd;
+}
+
+enum via_status
+via_claim_take(struct via_claim *claim, const char *path, const struct via_root *owner,
+               struct via_error *e)
+{
+    (void)snprintf(claim->path, sizeof claim->path, "%s", path);
+    claim->fd = claim_open(path);
+    if (claim->fd < 0 && errno == EWOULDBLOCK)
+        return via_error_set(e, VIA_ADDON_BUSY, "another process is at the same copy");
+    if (claim->fd < 0)
+        return via_error_set_errno(e, VIA_STATE_UNAVAILABLE, errno, "the copy cannot be made");
+    if (flock(claim->fd, LOCK_EX | LOCK_NB) < 0 || fchmod(claim->fd, 0600) < 0)
+        return via_error_set_errno(e, VIA_STATE_UNAVAILABLE, errno, "the copy cannot be made");
+    return via_fs_own(path, owner, e);
+}
+
+void
+via_claim_drop(struct via_claim *claim, bool is_kept)
+{
+    struct via_error e = {0};
+
+    if (claim->fd < 0)
+        return;
+    if (!is_kept && via_fs_remove(claim->path, &e) != VIA_OK)
+        via_log(VIA_LOG_WARN, "%s", e.message);
+    close(claim->fd);
+    claim->fd = -1;
+}

@@ -1,0 +1,42 @@
+/* place.h: the names of an add-on's files, and files that are not yet what they will be. */
+#ifndef VIA_PROVIDER_SQLITE_PLACE_H
+#define VIA_PROVIDER_SQLITE_PLACE_H
+
+#include "base/root.h"
+
+#include <sys/stat.h>
+
+#define VIA_PLACE_DATA "data.sqlite"
+
+/* Write addons/sqlite/<id>/<name><suffix>, or the folder for an empty `name`. False for what is no
+ * id, and when it does not fit. */
+VIA_MUST_USE bool via_place_put(const struct via_root *root, const char *addon_id, const char *name,
+                                const char *suffix, char out[VIA_PATH_SIZE]);
+
+/* Is there a database with bytes in it? A zero-byte file is none: nothing here makes one. */
+VIA_MUST_USE bool via_place_is_data(const struct via_root *root, const char *addon_id,
+                                    struct stat *st);
+
+/* Is the absolute `path`, without symbolic links, below the folder `relative` of the root? Climbs
+ * by dev and inode, for two spellings of a path are no two places. */
+VIA_MUST_USE bool via_place_is_below(const char *path, const struct via_root *root,
+                                     const char *relative);
+
+enum via_status via_place_fail_id(struct via_error *e);      /* VIA_INTERNAL_ERROR */
+enum via_status via_place_fail_missing(struct via_error *e); /* VIA_STORAGE_MISSING */
+
+/* A file under way: nobody else's while it is claimed, worth nothing when its process is dead. */
+struct via_claim {
+    char path[VIA_PATH_SIZE];
+    int fd;
+};
+
+/* Make the empty file `path`, 0600, over what a dead process left there. VIA_ADDON_BUSY when a
+ * living one is at it; else as via_fs_touch. Drop it in any case. */
+VIA_MUST_USE enum via_status via_claim_take(struct via_claim *claim, const char *path,
+                                            const struct via_root *owner, struct via_error *e);
+
+/* Let go of it; unless it is kept, because it has got its name, the file is removed. */
+void via_claim_drop(struct via_claim *claim, bool is_kept);
+
+#endif
