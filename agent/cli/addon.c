@@ -62,6 +62,35 @@ cli_addon_check(struct cli *cli, char id[VIA_ID_SIZE])
     return cli_ok(cli);
 }
 
+static void
+found_keep(char out[VIA_NAME_SIZE], const struct cli_rows *rows, const char *column)
+{
+    const char *text = cli_rows_text(rows, 0, column);
+
+    (void)snprintf(out, VIA_NAME_SIZE, "%s", text ? text : "");
+}
+
+void
+cli_addon_explain(struct cli *cli)
+{
+    struct via_error refused = cli->error;
+    struct cli_statement st;
+    struct cli_rows rows;
+
+    if (refused.status != VIA_STORAGE_MISSING || !cli_operand(cli, "NAME"))
+        return;
+    memset(&cli->error, 0, sizeof cli->error);
+    cli_statement_init(&st, "SELECT app, binding, target FROM via_readiness");
+    cli_addon_put_id(cli, &st, " WHERE addon_id = ");
+    cli_statement_put(&st, " ORDER BY binding, target LIMIT 1");
+    cli_query(cli, &st, &rows);
+    found_keep(cli->found_app, &rows, "app");
+    found_keep(cli->found_binding, &rows, "binding");
+    found_keep(cli->found_target, &rows, "target");
+    cli_rows_deinit(&rows);
+    cli->error = refused;
+}
+
 void
 cli_path_make_absolute(const char *path, char *out, size_t size)
 {

@@ -20,6 +20,10 @@ void cli_addon_put_match(const struct cli *cli, struct cli_statement *st);
 /* Put `before` and the add-on's id: a literal, or the look-up of the name. */
 void cli_addon_put_id(const struct cli *cli, struct cli_statement *st, const char *before);
 
+/* After VIA_STORAGE_MISSING: find the app and a binding of the add-on that NAME means, for the line
+ * that mends it. The error stays as it is. */
+void cli_addon_explain(struct cli *cli);
+
 /* Make a path good in every folder, for a statement that is shown here and run elsewhere.
  * Symbolic links stay as they are: they are refused, with their own sentence. */
 void cli_path_make_absolute(const char *path, char *out, size_t size);

@@ -17,9 +17,12 @@ struct cli {
     struct via_sql sql;
     bool opened;
     struct via_error error;
-    struct via_buf out;            /* what goes to stdout */
-    struct via_buf more;           /* JSON members of a refusal besides its own; ",…" each */
-    char found_app[VIA_NAME_SIZE]; /* of the add-on that was looked up, for the next command */
+    struct via_buf out;  /* what goes to stdout */
+    struct via_buf more; /* JSON members of a refusal besides its own; ",…" each */
+    /* Of the add-on that was looked up, for the next command. */
+    char found_app[VIA_NAME_SIZE];
+    char found_binding[VIA_NAME_SIZE];
+    char found_target[VIA_NAME_SIZE];
 };
 
 /* -- what was typed; all borrowed ------------------------------------------------ */

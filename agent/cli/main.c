@@ -1,4 +1,5 @@
 /* main.c: understand the words, run the verb, say how it went. */
+#include "cli/addon.h"
 #include "cli/remedy.h"
 #include "cli/verbs.h"
 
@@ -25,6 +26,7 @@ refusal_put(struct cli *cli)
     const char *code = via_status_word(e->status);
     struct via_buf line;
 
+    cli_addon_explain(cli);
     via_buf_init(&line);
     cli_remedy_put(cli, e->status, &line);
     if (cli_is_json(cli)) {

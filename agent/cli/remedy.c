@@ -148,7 +148,9 @@ binding_typed(const struct cli *cli)
 
     if (!binding)
         binding = cli_option(cli, CLI_OPT_BIND);
-    return binding ? binding : cli_operand(cli, "ADDON_OR_BINDING");
+    if (!binding)
+        binding = cli_operand(cli, "ADDON_OR_BINDING");
+    return binding ? binding : cli->found_binding;
 }
 
 static void
@@ -178,7 +180,7 @@ word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
     else if (IS("of"))
         flag_put(b, "--app", cli_app(cli));
     else if (IS("on"))
-        flag_put(b, "--target", target);
+        flag_put(b, "--target", target ? target : cli->found_target);
     else if (IS("to"))
         flag_put(b, "--target", target ? target : "T");
     else if (IS("from"))
