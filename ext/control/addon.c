@@ -362,14 +362,13 @@ via_addon_remove(struct via_store *s, int64_t rid, bool force)
 }
 
 void
-via_addon_provisioned(struct via_store *s, const char *id, const char *operation_id)
+via_addon_provisioned(struct via_store *s, const char *id)
 {
     struct via_sql *db = &s->write;
     sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.addons SET state = 'ready', error = NULL,"
                                        " updated_at = ?2 WHERE id = ?1 AND state IN"
                                        " ('provisioning', 'failed')");
 
-    (void)operation_id;
     via_sql_bind_text(db, q, 1, id);
     via_sql_bind_text(db, q, 2, s->now);
     via_sql_run(db, q);
@@ -405,14 +404,15 @@ via_addon_failed(struct via_store *s, const char *id, const char *operation_id,
 }
 
 bool
-via_addon_next_purge(struct via_sql *db, const char *now, struct via_addon *out)
+via_addon_next_purge(struct via_sql *db, const char *now, int64_t after, struct via_addon *out)
 {
     sqlite3_stmt *q = via_sql_stmt(db, ADDON_COLUMNS " WHERE purge_at IS NOT NULL AND"
                                                      " purge_at <= ?1 AND state = 'destroyed'"
-                                                     " ORDER BY purge_at LIMIT 1");
+                                                     " AND rid > ?2 ORDER BY rid LIMIT 1");
     bool found;
 
     via_sql_bind_text(db, q, 1, now);
+    via_sql_bind_int(db, q, 2, after);
     found = addon_read(db, q, out);
     via_sql_end(db, q);
     return found;

@@ -58,12 +58,14 @@ void via_addon_set_state(struct via_store *s, int64_t rid, const char *state);
 void via_addon_remove(struct via_store *s, int64_t rid, bool force);
 
 /* Outcomes of provisioning, in a transaction of effects/. */
-void via_addon_provisioned(struct via_store *s, const char *id, const char *operation_id);
+void via_addon_provisioned(struct via_store *s, const char *id);
 void via_addon_failed(struct via_store *s, const char *id, const char *operation_id,
                       const struct via_error *why);
 
-/* The next add-on whose bytes are due to go at the store's time; false when there is none. */
-bool via_addon_next_purge(struct via_sql *db, const char *now, struct via_addon *out);
+/* The next add-on after row id `after` whose bytes are due to go by `now`; false when there is
+ * none. */
+bool via_addon_next_purge(struct via_sql *db, const char *now, int64_t after,
+                          struct via_addon *out);
 void via_addon_purged(struct via_store *s, const char *id);
 
 #endif

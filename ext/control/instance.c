@@ -182,7 +182,7 @@ instance_take(struct via_store *s, int64_t rid)
     struct via_sql *db = &s->write;
     sqlite3_stmt *q = via_sql_stmt(db, "INSERT INTO temp.o_instances SELECT rid, id, app, target,"
                                        " deploy, release, pid, state, started_at, lease_expires_at,"
-                                       " stopped_at FROM rt.instances WHERE rid = ?1"
+                                       " stopped_at, 0 FROM rt.instances WHERE rid = ?1"
                                        " ON CONFLICT DO NOTHING");
 
     via_sql_bind_int(db, q, 1, rid);
@@ -213,10 +213,10 @@ via_instance_stop(struct via_store *s, int64_t rid)
 }
 
 void
-via_instance_renew(struct via_store *s, int64_t rid, const char *lease_expires_at)
+via_instance_renew(struct via_store *s, int64_t rid, const char *lease_expires_at, bool exact)
 {
     struct via_sql *db = &s->write;
-    char exact[VIA_TIME_SIZE];
+    char exact_time[VIA_TIME_SIZE];
     struct via_instance in;
     int64_t until_ms;
     sqlite3_stmt *q;
@@ -226,7 +226,7 @@ via_instance_renew(struct via_store *s, int64_t rid, const char *lease_expires_a
                      "a lease ends at a time such as 2030-01-01T00:00:00.000Z");
         return;
     }
-    via_clock_format(until_ms, exact);
+    via_clock_format(until_ms, exact_time);
     if (!via_instance_find_row(db, rid, &in))
         return;
     if (strcmp(in.state, "stopped") == 0) {
@@ -234,10 +234,14 @@ via_instance_renew(struct via_store *s, int64_t rid, const char *lease_expires_a
         return;
     }
     instance_take(s, rid);
-    q = via_sql_stmt(db, "UPDATE temp.o_instances SET lease_expires_at = ?2 WHERE rid = ?1");
+    q = via_sql_stmt(db, "UPDATE temp.o_instances SET lease_exact = lease_exact OR ?3,"
+                         " lease_expires_at = iif(?3, ?2, max(lease_expires_at, ?2))"
+                         " WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, rid);
-    via_sql_bind_text(db, q, 2, exact);
+    via_sql_bind_text(db, q, 2, exact_time);
+    via_sql_bind_int(db, q, 3, exact);
     via_sql_run(db, q);
-    if (strcmp(exact, in.lease_expires_at) < 0)
+    /* It may be shorter than what somebody else has made of it meanwhile. */
+    if (exact)
         s->takes_right = true;
 }

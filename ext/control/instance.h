@@ -34,8 +34,8 @@ int64_t via_instance_put(struct via_store *s, const struct via_instance_spec *sp
 /* Stop it: refused from the next operation on. Stopping it again is fine. */
 void via_instance_stop(struct via_store *s, int64_t rid);
 
-/* Set the end of its lease (contract time). */
-void via_instance_renew(struct via_store *s, int64_t rid, const char *lease_expires_at);
+/* Set the end of its lease (contract time): to exactly that, or to at least that. */
+void via_instance_renew(struct via_store *s, int64_t rid, const char *lease_expires_at, bool exact);
 
 struct via_token_spec {
     const char *kind; /* "workload" or "generation" */

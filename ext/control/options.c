@@ -5,18 +5,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TEN_YEARS_S 315360000
+
 enum option_kind { OPTION_FLAG, OPTION_COUNT, OPTION_TEXT, OPTION_SYNC };
 
 static const struct option {
     const char *name;
     enum option_kind kind;
+    int64_t max; /* of a count */
 } options[] = {
-    {"block_reads", OPTION_FLAG},         {"block_reason", OPTION_TEXT},
-    {"block_writes", OPTION_FLAG},        {"delete_protection", OPTION_FLAG},
-    {"foreign_keys", OPTION_FLAG},        {"max_size_bytes", OPTION_COUNT},
-    {"snapshot_every_s", OPTION_COUNT},   {"snapshot_keep", OPTION_COUNT},
-    {"snapshot_max_age_s", OPTION_COUNT}, {"statement_timeout_ms", OPTION_COUNT},
-    {"synchronous", OPTION_SYNC},
+    {"block_reads", OPTION_FLAG, 0},
+    {"block_reason", OPTION_TEXT, 0},
+    {"block_writes", OPTION_FLAG, 0},
+    {"delete_protection", OPTION_FLAG, 0},
+    {"foreign_keys", OPTION_FLAG, 0},
+    {"max_size_bytes", OPTION_COUNT, INT64_C(1) << 47}, /* SQLite's own limit is below it */
+    {"snapshot_every_s", OPTION_COUNT, TEN_YEARS_S},
+    {"snapshot_keep", OPTION_COUNT, 100000},
+    {"snapshot_max_age_s", OPTION_COUNT, TEN_YEARS_S},
+    {"statement_timeout_ms", OPTION_COUNT, 86400000},
+    {"synchronous", OPTION_SYNC, 0},
 };
 #define OPTION_COUNT_ALL (sizeof options / sizeof options[0])
 
@@ -38,27 +46,28 @@ option_is_flag(const via_json *v)
            (type == VIA_JSON_INTEGER && (via_json_integer(v) == 0 || via_json_integer(v) == 1));
 }
 
-/* What `kind` wants, when `v` is not that; else NULL. */
-static const char *
-option_objection(enum option_kind kind, const via_json *v)
+/* What option `o` takes, into `out`, when `v` is not that. False when it is. */
+static bool
+option_objects(const struct option *o, const via_json *v, char *out, size_t size)
 {
     const char *text = via_json_string(v, NULL);
 
-    switch (kind) {
+    switch (o->kind) {
     case OPTION_FLAG:
-        return option_is_flag(v) ? NULL : "true or false";
+        (void)snprintf(out, size, "true or false");
+        return !option_is_flag(v);
     case OPTION_COUNT:
-        return via_json_type(v) == VIA_JSON_INTEGER && via_json_integer(v) >= 0
-                   ? NULL
-                   : "a whole number from 0";
+        (void)snprintf(out, size, "a whole number from 0 to %lld", (long long)o->max);
+        return via_json_type(v) != VIA_JSON_INTEGER || via_json_integer(v) < 0 ||
+               via_json_integer(v) > o->max;
     case OPTION_TEXT:
-        return text && strlen(text) <= 200 ? NULL : "a text of at most 200 bytes";
+        (void)snprintf(out, size, "a text of at most 200 bytes");
+        return !text || strlen(text) > 200;
     case OPTION_SYNC:
-        return text && (strcmp(text, "full") == 0 || strcmp(text, "normal") == 0)
-                   ? NULL
-                   : "\"full\" or \"normal\"";
+        (void)snprintf(out, size, "\"full\" or \"normal\"");
+        return !text || (strcmp(text, "full") != 0 && strcmp(text, "normal") != 0);
     }
-    return "nothing";
+    return true;
 }
 
 struct merge {
@@ -71,7 +80,7 @@ merge_member(void *arg, const char *key, const via_json *value)
 {
     struct merge *m = arg;
     int i = option_index(key);
-    const char *wants;
+    char wants[80];
 
     if (i < 0) {
         via_sql_fail(m->db, VIA_OPTION_UNKNOWN, "there is no option %.64s", key);
@@ -81,8 +90,7 @@ merge_member(void *arg, const char *key, const via_json *value)
         m->values[i] = NULL;
         return true;
     }
-    wants = option_objection(options[i].kind, value);
-    if (wants) {
+    if (option_objects(&options[i], value, wants, sizeof wants)) {
         via_sql_fail(m->db, VIA_OPTION_INVALID, "option %s takes %s", key, wants);
         return false;
     }

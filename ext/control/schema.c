@@ -125,7 +125,8 @@ static const struct step runtime_steps[] = {
 /* What a transaction wants of runtime.db before it is applied; see store.h. */
 static const char overlay_sql[] =
     "CREATE TEMP TABLE o_instances(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, app, target,"
-    " deploy, release, pid INTEGER, state, started_at, lease_expires_at, stopped_at);"
+    " deploy, release, pid INTEGER, state, started_at, lease_expires_at, stopped_at,"
+    " lease_exact INTEGER NOT NULL DEFAULT 0);"
     "CREATE TEMP TABLE o_tokens(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind, instance,"
     " binding, audience, issued_at, expires_at);"
     "CREATE TEMP TABLE o_activations(seq INTEGER PRIMARY KEY, deploy TEXT NOT NULL UNIQUE, app,"

@@ -278,20 +278,22 @@ store_apply_audit(struct via_store *s)
     via_sql_end(&s->write, q);
 }
 
-/* A row may have changed since it was read: a stop, whoever asked for it, stands. */
+/* A row may have changed since it was read: a stop, whoever asked for it, stands; a lease that was
+ * only to be longer is not made shorter; a deploy whose successor was quicker does not run. */
 static void
 store_apply_overlay(struct via_store *s)
 {
     store_copy(s,
                "SELECT rid, id, app, target, deploy, release, pid, state, started_at,"
-               " lease_expires_at, stopped_at FROM temp.o_instances",
+               " lease_expires_at, stopped_at, lease_exact FROM temp.o_instances",
                "INSERT INTO instances(rid, id, app, target, deploy, release, pid, state,"
                " started_at, lease_expires_at, stopped_at)"
                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
                " ON CONFLICT(id) DO UPDATE SET"
                " state = CASE WHEN state = 'stopped' THEN state ELSE excluded.state END,"
                " lease_expires_at = CASE WHEN state = 'stopped' THEN lease_expires_at"
-               " ELSE excluded.lease_expires_at END,"
+               " WHEN ?12 THEN excluded.lease_expires_at"
+               " ELSE max(lease_expires_at, excluded.lease_expires_at) END,"
                " stopped_at = coalesce(stopped_at, excluded.stopped_at)");
     store_copy(s,
                "SELECT rid, id, kind, instance, binding, audience, issued_at, expires_at"
@@ -299,7 +301,9 @@ store_apply_overlay(struct via_store *s)
                "INSERT INTO tokens(rid, id, kind, instance, binding, audience, issued_at,"
                " expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
     store_copy(s, "SELECT deploy, app, target, at FROM temp.o_activations ORDER BY seq",
-               "INSERT INTO activations(deploy, app, target, at) VALUES(?1, ?2, ?3, ?4)"
+               "INSERT INTO activations(deploy, app, target, at) SELECT ?1, ?2, ?3, ?4"
+               " WHERE NOT EXISTS (SELECT 1 FROM activations WHERE app = ?2 AND target = ?3"
+               " AND deploy > ?1)"
                " ON CONFLICT(deploy) DO NOTHING");
     store_apply_audit(s);
 }
@@ -321,6 +325,7 @@ via_store_commit(struct via_store *s, struct via_error *e)
     struct via_error failed = {0};
     bool overlay;
     bool raise;
+    bool committed = false;
 
     if (!via_store_in_transaction(s))
         return VIA_OK;
@@ -343,17 +348,26 @@ via_store_commit(struct via_store *s, struct via_error *e)
         goto failed;
     }
     via_sql_exec(&s->write, "COMMIT");
-    if (overlay && via_sql_ok(&s->write))
+    committed = via_sql_ok(&s->write);
+    if (overlay && committed)
         via_sql_exec(&s->runtime, "COMMIT");
     if (raise)
         via_epoch_end(&s->epoch);
-    if (via_sql_ok(&s->write) && via_sql_ok(&s->runtime)) {
+    if (committed && via_sql_ok(&s->runtime)) {
         store_ended(s);
         return VIA_OK;
     }
 failed:
     via_ignore(via_sql_take(&s->write, &failed));
     via_ignore(via_sql_take(&s->runtime, &failed));
+    if (committed && s->immediate) {
+        store_ended(s);
+        via_sql_exec(&s->runtime, "ROLLBACK");
+        via_ignore(via_sql_take(&s->runtime, NULL));
+        return via_error_set(e, failed.status,
+                             "what the control plane holds was changed, but not its instances and"
+                             " tokens: runtime.db could not be written");
+    }
     via_store_rollback(s);
     return via_error_set(e, failed.status, "%s", failed.message);
 }

@@ -115,9 +115,8 @@ via_token_put(struct via_store *s, const struct via_token_spec *spec)
     via_sql_bind_text(db, q, 7, s->now);
     via_sql_bind_text(db, q, 8, expires);
     via_sql_run(db, q);
-    /* A lease is never cut short by a token of short life. */
-    if (!is_generation && strcmp(expires, in.lease_expires_at) > 0)
-        via_instance_renew(s, in.rid, expires);
+    if (!is_generation)
+        via_instance_renew(s, in.rid, expires, false);
     via_store_intend(s, VIA_INTENT_MINT, 0, id, spec->path, generation);
     return rid;
 }

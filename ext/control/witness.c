@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define WINDOW_MS 1000
+#define WAIT_MS 500
 #define KINDS 256    /* kinds of refusal remembered at once */
 #define GRANTS 16384 /* grants this process knows to be on record; a power of two */
 
@@ -30,6 +31,7 @@ struct kind {
 struct via_witness {
     pthread_mutex_t mutex;
     struct via_sql db;
+    int64_t blocked_until_ms; /* nothing is tried before: somebody holds runtime.db */
     struct kind kinds[KINDS];
     uint64_t grants[GRANTS]; /* digests; 0 is free; a full bucket is overwritten */
 };
@@ -48,6 +50,8 @@ via_witness_new(const struct via_root *root, struct via_witness **out, struct vi
         return e->status;
     }
     via_schema_open_runtime(&w->db, root);
+    if (via_sql_ok(&w->db)) /* an answer waits for this; what cannot be written now is owed */
+        (void)sqlite3_busy_timeout(w->db.db, WAIT_MS);
     if (via_sql_take(&w->db, e) != VIA_OK) {
         via_witness_free(w);
         return e->status;
@@ -56,21 +60,32 @@ via_witness_new(const struct via_root *root, struct via_witness **out, struct vi
     return VIA_OK;
 }
 
+/* End a transaction that failed. */
+static void
+witness_abandon(struct via_witness *w)
+{
+    if (!sqlite3_get_autocommit(w->db.db))
+        via_sql_exec(&w->db, "ROLLBACK");
+    via_ignore(via_sql_take(&w->db, NULL));
+}
+
 /* Write one record of the runtime stream in a transaction of its own. */
 static enum via_status
 witness_write(struct via_witness *w, const struct via_record *record, struct via_error *e)
 {
     struct via_error failed = {0};
 
+    if (via_clock_mono_ms() < w->blocked_until_ms)
+        return via_error_set(e, VIA_CONTROL_BUSY, "runtime.db is held by another process");
     via_sql_run(&w->db, via_sql_stmt(&w->db, "BEGIN IMMEDIATE"));
     via_audit_put(&w->db, record);
     via_sql_run(&w->db, via_sql_stmt(&w->db, "COMMIT"));
     via_ignore(via_sql_take(&w->db, &failed));
     if (failed.status == VIA_OK)
         return VIA_OK;
-    if (!sqlite3_get_autocommit(w->db.db))
-        via_sql_exec(&w->db, "ROLLBACK");
-    via_ignore(via_sql_take(&w->db, NULL));
+    if (failed.status == VIA_CONTROL_BUSY) /* everybody waiting in turn would be worse */
+        w->blocked_until_ms = via_clock_mono_ms() + WINDOW_MS;
+    witness_abandon(w);
     return via_error_set(e, failed.status, "%s", failed.message);
 }
 
@@ -243,8 +258,8 @@ via_witness_grant(struct via_witness *w, const struct via_claims *claims, const 
         via_sql_run(&w->db, via_sql_stmt(&w->db, "COMMIT"));
         if (via_sql_take(&w->db, &e) == VIA_OK)
             *seen = digest;
-        else if (!sqlite3_get_autocommit(w->db.db))
-            via_sql_exec(&w->db, "ROLLBACK");
+        else
+            witness_abandon(w);
     }
     (void)pthread_mutex_unlock(&w->mutex);
     return e.status;

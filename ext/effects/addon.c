@@ -8,7 +8,7 @@ static void
 step_provisioned(struct via_store *s, const struct via_operation *op, const void *arg)
 {
     (void)arg;
-    via_addon_provisioned(s, op->addon_id, op->id);
+    via_addon_provisioned(s, op->addon_id);
     via_operation_settle(s, op->rid, "done", NULL);
 }
 

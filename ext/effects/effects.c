@@ -138,34 +138,35 @@ step_purge_due(struct via_store *s, const struct via_operation *op, const void *
     via_audit_control(s, "addon.purge", op->app, NULL, op->addon_id, NULL);
 }
 
-/* Remove storage whose retention is over. Removing it twice is fine. */
-static int
-recover_purges(struct via_store *s, struct via_error *e)
+/* Remove one add-on's storage, whose retention is over. Removing it twice is fine. */
+static enum via_status
+recover_purge(struct via_store *s, const struct via_addon *a, struct via_error *e)
 {
-    const struct via_provider *provider;
+    const struct via_provider *provider = via_effect_provider(s, a->id, e);
     struct via_operation op = {0};
-    char now[VIA_TIME_SIZE];
-    struct via_addon a;
-    int count = 0;
 
-    via_clock_format(via_clock_now_ms(), now);
-    while (e->status == VIA_OK && via_addon_next_purge(&s->read, now, &a)) {
-        provider = via_effect_provider(s, a.id, e);
-        if (!provider || provider->destroy(&s->root, a.id, e) != VIA_OK)
-            break;
-        (void)snprintf(op.addon_id, sizeof op.addon_id, "%s", a.id);
-        (void)snprintf(op.app, sizeof op.app, "%s", a.app);
-        if (via_effect_step(s, step_purge_due, &op, NULL, e) == VIA_OK)
-            count++;
-    }
-    via_ignore(via_sql_take(&s->read, e));
-    return count;
+    if (!provider || provider->destroy(&s->root, a->id, e) != VIA_OK)
+        return e->status;
+    (void)snprintf(op.addon_id, sizeof op.addon_id, "%s", a->id);
+    (void)snprintf(op.app, sizeof op.app, "%s", a->app);
+    return via_effect_step(s, step_purge_due, &op, NULL, e);
+}
+
+/* Count one attempt; the first failure is kept for the caller, and stops no other. */
+static int
+recover_count(enum via_status status, const struct via_error *why, struct via_error *e)
+{
+    if (status != VIA_OK)
+        via_ignore(via_error_set(e, status, "%s", why->message));
+    return status == VIA_OK;
 }
 
 enum via_status
 via_effects_recover(const struct via_root *root, int *settled, struct via_error *e)
 {
     struct via_store *s = NULL;
+    char now[VIA_TIME_SIZE];
+    struct via_addon a = {0};
     int64_t rid = 0;
 
     (void)root;
@@ -173,9 +174,20 @@ via_effects_recover(const struct via_root *root, int *settled, struct via_error 
     if (via_store_new(&s, e) != VIA_OK)
         return e->status;
     (void)snprintf(s->actor, sizeof s->actor, "agent");
-    while ((rid = via_operation_next_open(&s->read, rid)) > 0)
-        *settled += recover_one(s, rid, e);
-    *settled += recover_purges(s, e);
+    while ((rid = via_operation_next_open(&s->read, rid)) > 0) {
+        struct via_error why = {0};
+        bool done = recover_one(s, rid, &why);
+
+        *settled += recover_count(why.status, &why, e) && done;
+    }
+    via_clock_format(via_clock_now_ms(), now);
+    for (rid = 0; via_addon_next_purge(&s->read, now, rid, &a); rid = a.rid) {
+        struct via_error why = {0};
+        enum via_status status = recover_purge(s, &a, &why);
+
+        *settled += recover_count(status, &why, e);
+    }
+    via_ignore(via_sql_take(&s->read, e));
     via_store_free(s);
     return e->status;
 }

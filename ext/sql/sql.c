@@ -191,13 +191,6 @@ via_sql_bind_int(struct via_sql *s, sqlite3_stmt *q, int i, int64_t value)
 }
 
 void
-via_sql_bind_null(struct via_sql *s, sqlite3_stmt *q, int i)
-{
-    if (via_sql_ok(s))
-        sql_bound(s, sqlite3_bind_null(q, i));
-}
-
-void
 via_sql_bind_value(struct via_sql *s, sqlite3_stmt *q, int i, sqlite3_value *value)
 {
     if (via_sql_ok(s))

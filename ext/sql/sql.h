@@ -45,7 +45,6 @@ sqlite3_stmt *via_sql_prepare(struct via_sql *s, const char *text);
 void via_sql_bind_text(struct via_sql *s, sqlite3_stmt *q, int i,
                        const char *text); /* NULL: NULL */
 void via_sql_bind_int(struct via_sql *s, sqlite3_stmt *q, int i, int64_t value);
-void via_sql_bind_null(struct via_sql *s, sqlite3_stmt *q, int i);
 void via_sql_bind_value(struct via_sql *s, sqlite3_stmt *q, int i, sqlite3_value *value);
 
 /* Step: true on a row. False at the end and on failure; the statement is reset then. */

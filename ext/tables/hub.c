@@ -155,12 +155,16 @@ via_hub_write(struct via_hub *h, bool control, struct via_error *e)
 enum via_status
 via_hub_sync(struct via_hub *h, struct via_error *e)
 {
+    struct via_error later = {0};
+    enum via_status status;
+    enum via_status carried;
+
     if (!h->store || !via_store_in_transaction(h->store))
         return VIA_OK;
     h->depth = 0;
-    if (via_store_commit(h->store, e) != VIA_OK)
-        return e->status;
-    return via_effects_carry_out(h->store, e);
+    status = via_store_commit(h->store, e);
+    carried = via_effects_carry_out(h->store, status == VIA_OK ? e : &later);
+    return status != VIA_OK ? status : carried;
 }
 
 void

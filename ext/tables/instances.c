@@ -42,7 +42,7 @@ instances_update(struct via_store *s, int64_t rid, const struct via_row *row)
         via_sql_fail(&s->write, VIA_VALUE_INVALID,
                      "an instance's state can be set to stopped only");
     if (via_row_has(row, LEASE_EXPIRES_AT) && via_sql_ok(&s->write))
-        via_instance_renew(s, rid, via_row_text(row, LEASE_EXPIRES_AT));
+        via_instance_renew(s, rid, via_row_text(row, LEASE_EXPIRES_AT), true);
     if (via_row_has(row, STATE) && via_sql_ok(&s->write))
         via_instance_stop(s, rid);
 }
