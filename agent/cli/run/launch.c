@@ -35,11 +35,14 @@ struct launch {
     int64_t start_at_ms;
     int64_t look_at_ms;
     int64_t backoff_ms;
-    bool ending;      /* a signal asked for the end */
-    bool over;        /* leave with `code` */
-    int code;         /* to exit with */
-    bool stop_logged; /* once is enough */
+    char refused[VIA_ID_SIZE]; /* the deploy that could not be started, "" for none */
+    int64_t switch_at_ms;      /* when that one is tried again */
+    bool ending;               /* a signal asked for the end */
+    bool over;                 /* leave with `code` */
+    int code;                  /* to exit with */
+    bool stop_logged;          /* once is enough */
     bool fault_logged;
+    bool refusal_logged;
 };
 
 /* -- where the agent is ---------------------------------------------------------- */
@@ -165,25 +168,39 @@ launch_signal(struct launch *l, const siginfo_t *info)
 
 /* Say a failure once, forget it, and open the connection anew next time. */
 static void
-launch_forgive(struct launch *l, const char *what)
+launch_forgive(struct launch *l, const char *what, bool *logged)
 {
-    if (!l->fault_logged)
+    if (!*logged)
         via_log(VIA_LOG_WARN, "%s: %s: %s", what, via_status_word(l->cli->error.status),
                 l->cli->error.message);
-    l->fault_logged = true;
+    *logged = true;
     via_error_clear(&l->cli->error);
     cli_close(l->cli);
 }
 
-/* Move to a newer deploy: its instance first, so that a deploy that cannot start harms nobody. */
+/* Is `deploy` another one than runs, and not one that was refused just now? */
+static bool
+launch_may_switch(const struct launch *l, const char *deploy)
+{
+    if (strcmp(deploy, l->instance.deploy) == 0)
+        return false;
+    return strcmp(deploy, l->refused) != 0 || via_clock_mono_ms() >= l->switch_at_ms;
+}
+
+/* Move to a newer deploy: its instance first, the running command's end afterwards. What is refused
+ * before the instance is registered (a manifest, a full disk) harms nobody; registering makes the
+ * deploy the running one, and the one before then lives for its hand-over only. */
 static void
 launch_switch(struct launch *l, const char *deploy)
 {
     struct run_instance next;
 
     if (!run_instance_open(&next, l->cli, &l->user, l->url)) {
-        launch_forgive(l, "the new deploy cannot be started");
-        l->look_at_ms = via_clock_mono_ms() + REFUSED_MS;
+        if (strcmp(deploy, l->refused) != 0)
+            l->refusal_logged = false;
+        (void)snprintf(l->refused, sizeof l->refused, "%s", deploy);
+        l->switch_at_ms = via_clock_mono_ms() + REFUSED_MS;
+        launch_forgive(l, "the new deploy cannot be started", &l->refusal_logged);
         return;
     }
     via_log(VIA_LOG_INFO, "deploy %s: restarting the command", deploy);
@@ -194,6 +211,7 @@ launch_switch(struct launch *l, const char *deploy)
     l->backoff_ms = 0;
     run_instance_close(&l->instance, l->cli);
     l->instance = next;
+    l->refused[0] = '\0';
     l->stop_logged = false;
 }
 
@@ -204,7 +222,7 @@ launch_look(struct launch *l)
 
     l->look_at_ms = via_clock_mono_ms() + LOOK_MS;
     if (!run_instance_look(&l->instance, l->cli, &sight)) {
-        launch_forgive(l, "the control plane cannot be read");
+        launch_forgive(l, "the control plane cannot be read", &l->fault_logged);
         return;
     }
     if (sight.stopped && !l->stop_logged) {
@@ -212,16 +230,17 @@ launch_look(struct launch *l)
                 l->instance.deploy);
         l->stop_logged = true;
     }
-    if (!sight.stopped && strcmp(sight.deploy, l->instance.deploy) != 0) {
-        launch_switch(l, sight.deploy);
+    if (sight.stopped)
         return;
-    }
-    if (sight.stopped || (!sight.rotated && via_clock_mono_ms() < l->instance.renew_at_ms))
+    /* When that fails the command goes on, and its tokens fall due as before. */
+    if (launch_may_switch(l, sight.deploy))
+        launch_switch(l, sight.deploy);
+    if (!sight.rotated && via_clock_mono_ms() < l->instance.renew_at_ms)
         return;
     if (run_instance_renew(&l->instance, l->cli, &l->user))
         l->fault_logged = false;
     else
-        launch_forgive(l, "the tokens cannot be renewed");
+        launch_forgive(l, "the tokens cannot be renewed", &l->fault_logged);
 }
 
 /* -- the loop --------------------------------------------------------------------- */
