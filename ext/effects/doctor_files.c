@@ -71,6 +71,21 @@ is_ours(const char *name)
 
 /* -- one entry ----------------------------------------------------------------------- */
 
+/* SQLite's logs take mode and owner of their database, and may be gone when a line is pasted. */
+static const char *
+or_gone(const char *relative)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
+    size_t n = strlen(relative), k;
+
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        k = strlen(suffixes[i]);
+        if (n > k && strcmp(relative + n - k, suffixes[i]) == 0)
+            return " 2>&- || true";
+    }
+    return "";
+}
+
 static void
 check_owner(struct walk *w, const char *relative, const struct stat *st)
 {
@@ -83,9 +98,9 @@ check_owner(struct walk *w, const char *relative, const struct stat *st)
     f.fixable = geteuid() == 0;
     doctor_say(&f, "%.600s belongs to user %lu, the state root to user %lu", relative,
                (unsigned long)st->st_uid, (unsigned long)w->root->uid);
-    doctor_advise(&f, "%schown -h %lu:%lu %s", f.fixable ? "" : "sudo ",
+    doctor_advise(&f, "%schown -h %lu:%lu %s%s", f.fixable ? "" : "sudo ",
                   (unsigned long)w->root->uid, (unsigned long)w->root->gid,
-                  doctor_quote_path(w->root, relative, path));
+                  doctor_quote_path(w->root, relative, path), or_gone(relative));
     doctor_end(w->d, &f);
 }
 
@@ -120,8 +135,8 @@ check_mode(struct walk *w, const char *relative, const struct stat *st)
     f.fixable = geteuid() == 0 || geteuid() == st->st_uid;
     doctor_say(&f, "%.600s has mode %04o and should have %04o", relative, (unsigned)have,
                (unsigned)want);
-    doctor_advise(&f, "%schmod %04o %s", f.fixable ? "" : "sudo ", (unsigned)want,
-                  doctor_quote_path(w->root, relative, path));
+    doctor_advise(&f, "%schmod %04o %s%s", f.fixable ? "" : "sudo ", (unsigned)want,
+                  doctor_quote_path(w->root, relative, path), or_gone(relative));
     if (strcmp(relative, ".") == 0 && root_is_shared(w->root)) {
         f.fixable = false;
         doctor_say(&f,
