@@ -118,6 +118,8 @@ copy_check(struct copy_run *run, struct via_error *e)
     struct via_sql sql = {0};
     enum via_status status;
 
+    if (!copy_tell(run->c, 50))
+        return via_error_set(e, VIA_OPERATION_INTERRUPTED, "the copy was stopped");
     via_sqlite_open_frozen(&sql, run->c->path);
     if (via_sql_ok(&sql))
         sqlite3_progress_handler(sql.db, CHECK_STEPS, copy_tell_check, run);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PIN_TRIES 6
+#define PIN_TRIES 8
 #define PIN_WAIT_MS 10   /* for writers, and then for readers, with the writers' lock in hand */
 #define PIN_BUSY_MS 5000 /* for the end of a recovery */
 #define PIN_NAP_NS 200000
