@@ -196,14 +196,16 @@ run_instance_open(struct run_instance *in, struct cli *cli, const struct run_use
                   const char *url)
 {
     memset(in, 0, sizeof *in);
+    /* Registering supersedes the deploy that runs: whatever else can fail comes first. */
+    if (cli_answers(cli))
+        via_ignore(run_place_make(&in->place, user, &cli->error));
     instance_register(in, cli);
     instance_read_bindings(in, cli);
     if (!cli_answers(cli)) {
         run_instance_close(in, cli);
         return false;
     }
-    via_ignore(run_place_make(&in->place, user, in->id, &cli->error));
-    if (cli_ok(cli))
+    if (run_place_give(&in->place, in->id, &cli->error) == VIA_OK)
         (void)run_instance_renew(in, cli, user);
     instance_put_bindings(in, cli, user, url);
     if (!cli_ok(cli))

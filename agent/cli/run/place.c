@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/id.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,15 +15,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ROOM_BYTES 262144 /* ample for the files of a dozen bindings */
+
+/* Write out the paths of the folder `name` in run/instances, which is made. */
 static enum via_status
-place_name(struct run_place *place, const struct via_root *root, const char *instance,
+place_name(struct run_place *place, const struct via_root *root, const char *name,
            struct via_error *e)
 {
     char instances[VIA_PATH_SIZE];
     int n;
 
     via_root_join(root, "run/instances", instances);
-    n = snprintf(place->mint, sizeof place->mint, "%s/%s.mint", instances, instance);
+    n = snprintf(place->mint, sizeof place->mint, "%s/%s.mint", instances, name);
     if (n < 0 || (size_t)n + VIA_NAME_SIZE * 2 >= sizeof place->mint)
         return via_error_set(e, VIA_PATH_INVALID, "the state root's path is too long");
     memcpy(place->folder, place->mint, (size_t)n - strlen(".mint"));
@@ -48,15 +52,37 @@ place_check(const struct run_place *place, const struct run_user *user, struct v
     return VIA_OK;
 }
 
+/* As the user: a folder for the bindings, and room on the disk. The room stays taken until the
+ * folder gets its name, so that nobody else fills it meanwhile. */
+static enum via_status
+place_fill(const struct run_place *place, const struct run_user *user, struct via_error *e)
+{
+    static unsigned char room[ROOM_BYTES];
+    char bindings[VIA_PATH_SIZE + 16];
+    enum via_status status;
+
+    (void)snprintf(bindings, sizeof bindings, "%s/bindings", place->folder);
+    if (!run_user_enter(user))
+        return via_error_set_errno(e, VIA_INTERNAL_ERROR, errno, "cannot act as %s", user->name);
+    status = via_fs_mkdir(bindings, 0700, NULL, e);
+    run_user_leave(user);
+    if (status != VIA_OK)
+        return status;
+    /* Some file systems store zeros in no room at all. */
+    via_random_fill(room, sizeof room);
+    return run_place_put(place, user, "room", room, sizeof room, e);
+}
+
 enum via_status
-run_place_make(struct run_place *place, const struct run_user *user, const char *instance,
-               struct via_error *e)
+run_place_make(struct run_place *place, const struct run_user *user, struct via_error *e)
 {
     struct via_root root, owner;
+    char name[VIA_ID_SIZE];
     enum via_status status = via_root_open(&root, e);
 
+    via_id_make(RUN_PLACE_UNNAMED, name);
     if (status == VIA_OK)
-        status = place_name(place, &root, instance, e);
+        status = place_name(place, &root, name, e);
     if (status != VIA_OK)
         return status;
     owner = root;
@@ -65,13 +91,29 @@ run_place_make(struct run_place *place, const struct run_user *user, const char 
     status = via_fs_mkdir(place->folder, 0700, &owner, e);
     if (status == VIA_OK)
         status = place_check(place, user, e);
-    if (status == VIA_OK && run_user_enter(user)) {
-        char bindings[VIA_PATH_SIZE + 16];
+    if (status == VIA_OK)
+        status = place_fill(place, user, e);
+    return status;
+}
 
-        (void)snprintf(bindings, sizeof bindings, "%s/bindings", place->folder);
-        status = via_fs_mkdir(bindings, 0700, NULL, e);
-        run_user_leave(user);
-    }
+enum via_status
+run_place_give(struct run_place *place, const char *instance, struct via_error *e)
+{
+    char room[VIA_PATH_SIZE + 16];
+    struct run_place named;
+    struct via_root root;
+    enum via_status status;
+
+    (void)snprintf(room, sizeof room, "%s/room", place->folder);
+    status = via_fs_remove(room, e);
+    if (status == VIA_OK)
+        status = via_root_open(&root, e);
+    if (status == VIA_OK)
+        status = place_name(&named, &root, instance, e);
+    if (status == VIA_OK)
+        status = via_fs_publish(place->folder, named.folder, e);
+    if (status == VIA_OK)
+        *place = named;
     return status;
 }
 

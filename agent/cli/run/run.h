@@ -41,9 +41,16 @@ struct run_place {
     char mint[VIA_PATH_SIZE];   /* where tokens are minted, out of the user's reach */
 };
 
-/* Make the folder of `instance`. VIA_CONFIG_UNREADABLE when the user cannot get there. */
+#define RUN_PLACE_UNNAMED "make" /* the id's prefix of a folder that has no instance yet */
+
+/* Make a folder for an instance that is to be, and see that the disk has room for its files.
+ * VIA_CONFIG_UNREADABLE when the user cannot get there, VIA_DISK_FULL. */
 VIA_MUST_USE enum via_status run_place_make(struct run_place *place, const struct run_user *user,
-                                            const char *instance, struct via_error *e);
+                                            struct via_error *e);
+
+/* Name the folder after `instance`, before anything is put there. */
+VIA_MUST_USE enum via_status run_place_give(struct run_place *place, const char *instance,
+                                            struct via_error *e);
 
 /* Replace the file `relative` (its folder is made) by `n` bytes, 0600 and the user's. */
 VIA_MUST_USE enum via_status run_place_put(const struct run_place *place,
@@ -58,7 +65,8 @@ VIA_MUST_USE enum via_status run_place_take_token(const struct run_place *place,
 /* Remove the folder and all in it. */
 void run_place_remove(const struct run_place *place);
 
-/* Remove the folders of instances that are over and whose launcher is gone (sweep.c). */
+/* Remove the folders of instances that are over and whose launcher is gone, and those that a
+ * launcher made and did not live to name (sweep.c). */
 void run_place_sweep(struct cli *cli);
 
 /* -- instance.c: the instance, its bindings and its tokens ------------------------ */
@@ -81,8 +89,9 @@ struct run_sight {
     bool rotated;             /* other generations are active than were minted */
 };
 
-/* Register an instance of the newest deploy, make its folder, mint its tokens and write its
- * bindings with `url`. Errors are in cli->error; what was made is undone then. */
+/* Make a folder, register an instance of the newest deploy, mint its tokens there and write its
+ * bindings with `url`. Errors are in cli->error; what was made is undone then, except that a
+ * registered instance has made its deploy the running one. */
 bool run_instance_open(struct run_instance *in, struct cli *cli, const struct run_user *user,
                        const char *url);
 

@@ -9,6 +9,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define UNNAMED_S 3600
 
 /* Is the instance over and its launcher gone? In doubt, not. */
 static bool
@@ -31,6 +35,23 @@ instance_is_over(struct cli *cli, const char *id)
     return over;
 }
 
+/* Has a folder without an instance been there for longer than any launcher takes to name it? */
+static bool
+folder_is_forgotten(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && time(NULL) - st.st_mtime > UNNAMED_S;
+}
+
+static bool
+folder_is_over(struct cli *cli, const char *name, const char *path)
+{
+    if (via_id_is(RUN_PLACE_UNNAMED, name))
+        return folder_is_forgotten(path);
+    return via_id_is("inst", name) && instance_is_over(cli, name);
+}
+
 void
 run_place_sweep(struct cli *cli)
 {
@@ -44,9 +65,8 @@ run_place_sweep(struct cli *cli)
     via_root_join(&root, "run/instances", folder);
     dir = opendir(folder);
     while (dir && cli_ok(cli) && (entry = readdir(dir)) != NULL) {
-        if (!via_id_is("inst", entry->d_name) || !instance_is_over(cli, entry->d_name))
-            continue;
-        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
+        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path &&
+            folder_is_over(cli, entry->d_name, path))
             via_ignore(via_fs_remove_tree(path, NULL));
     }
     if (dir)
