@@ -196,12 +196,28 @@ root_make(struct via_root *root, struct via_error *e)
     return status == VIA_OK ? VIA_OK : root_refuse(root, status, &why, e);
 }
 
+/* Follow symbolic links on the way to the root once, here: below it none is followed any more. */
+static enum via_status
+root_resolve(struct via_root *root, struct via_error *e)
+{
+    char path[PATH_MAX];
+
+    if (!realpath(root->path, path))
+        return root_fail(root, errno, e);
+    if (strlen(path) >= sizeof root->path)
+        return root_fail(root, ENAMETOOLONG, e);
+    memcpy(root->path, path, strlen(path) + 1);
+    return VIA_OK;
+}
+
 enum via_status
 via_root_find(struct via_root *root, struct via_error *e)
 {
     enum via_status status = root_start(root, e);
 
-    return status == VIA_OK ? root_look(root, e) : status;
+    if (status == VIA_OK)
+        status = root_look(root, e);
+    return status == VIA_OK ? root_resolve(root, e) : status;
 }
 
 enum via_status
@@ -213,6 +229,8 @@ via_root_open(struct via_root *root, struct via_error *e)
         status = root_make(root, e);
     if (status == VIA_OK)
         status = root_look(root, e);
+    if (status == VIA_OK)
+        status = root_resolve(root, e);
     for (size_t i = 0; status == VIA_OK && i < sizeof root_folders / sizeof *root_folders; i++) {
         char path[VIA_PATH_SIZE];
         struct via_error why = {0};
