@@ -164,8 +164,10 @@ void
 via_deploy_only_target(struct via_store *s, const char *app, char target[VIA_NAME_SIZE])
 {
     struct via_sql *db = &s->write;
-    sqlite3_stmt *q = via_sql_stmt(db, "SELECT DISTINCT target FROM main.deploys WHERE app = ?1"
-                                       " LIMIT 2");
+    /* what is stopped counts only when nothing else is there */
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT DISTINCT target FROM main.deploys WHERE app = ?1 AND"
+                                       " (state = 'open' OR NOT EXISTS (SELECT 1 FROM main.deploys"
+                                       " WHERE app = ?1 AND state = 'open')) LIMIT 2");
 
     target[0] = '\0';
     via_sql_bind_text(db, q, 1, app);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ID, APP, TARGET, DEPLOY, RELEASE, PID, STATE, STARTED_AT, LEASE_EXPIRES_AT, STOPPED_AT };
@@ -86,7 +87,11 @@ tokens_check_path(struct via_store *s, const char *path)
 {
     char *folder = path ? strdup(path) : NULL;
     char *slash = folder ? strrchr(folder, '/') : NULL;
+    struct stat st;
 
+    if (folder && lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        via_sql_fail(&s->write, VIA_PATH_INVALID,
+                     "the token cannot be written to %s: it is no file", path);
     if (slash)
         slash[slash == folder ? 1 : 0] = '\0';
     if (folder && access(slash ? folder : ".", W_OK | X_OK) != 0)
