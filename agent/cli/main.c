@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/root.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,8 +86,13 @@ cli_main(struct cli *cli, int argc, char **argv)
     }
     if (cli->args.option[CLI_OPT_STATE_DIR])
         via_root_set_path(cli->args.option[CLI_OPT_STATE_DIR]);
-    if (cli_ok(cli))
+    /* An unset variable in a script must not mean the host's own root. */
+    if (cli->args.option[CLI_OPT_STATE_DIR] && !cli->args.option[CLI_OPT_STATE_DIR][0])
+        (void)via_error_set(&cli->error, VIA_USAGE, "--state-dir is empty; name a folder");
+    if (cli_ok(cli)) {
+        assert(cli->args.verb); /* else the parse was wrong usage */
         code = cli->args.verb->run(cli);
+    }
     if (!cli_ok(cli)) {
         int refused = refusal_put(cli);
 
