@@ -38,7 +38,7 @@ CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%)
 
 # -- rooms of the agent, the client and the command line ------------------------
 HTTP   := headers host listen server
-PROXY  := sqlerror policy values statements conn lanes pool tokens run write
+PROXY  := sqlerror policy values statements functions conn lanes pool tokens run write
 API    := agent reply sqlrequest gatecall sqlcall routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
@@ -133,7 +133,8 @@ TESTS      ?=
 run:
 	@.ci/deps build run
 	@$(MAKE) --no-print-directory all
-	@BUILD='$(BUILD)' PORT='$(PORT)' AGENT_PORT='$(AGENT_PORT)' STATE='$(STATE)' tcl/demo.sh
+	@exec env --default-signal=INT BUILD='$(BUILD)' PORT='$(PORT)' AGENT_PORT='$(AGENT_PORT)' \
+	    STATE='$(STATE)' tcl/demo.sh
 
 test:
 	@.ci/deps build run test
