@@ -28,7 +28,11 @@ via_call_fail(struct via_call *c)
 static void
 call_refuse(struct via_call *c, const struct via_claims *claims, const struct via_error *e)
 {
-    via_witness_refusal(c->agent->witness, claims, c->request.binding, e->status, "agent");
+    const char *binding = c->request.binding;
+
+    if (!binding[0] && claims) /* a generation token names its own */
+        binding = claims->binding;
+    via_witness_refusal(c->agent->witness, claims, binding, e->status, "agent");
     via_reply_error(c->http, e->status, e->message, NULL);
 }
 
