@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "proxy/functions.h"
 #include "proxy/sqlerror.h"
 
 #include <stdatomic.h>
@@ -11,7 +12,8 @@
 #include <unistd.h>
 
 #define PROGRESS_STEPS 1000
-#define VALUE_BYTES (64 * 1024 * 1024) /* the longest single text or blob */
+#define PATTERN_BYTES 256              /* of LIKE and GLOB: their work is pattern times text */
+#define SMALL_BYTES (64 * 1024 * 1024) /* a database that is read from end to end in a moment */
 
 static _Atomic bool stopping;
 
@@ -19,6 +21,12 @@ void
 via_conn_stop_all(void)
 {
     atomic_store(&stopping, true);
+}
+
+bool
+via_conn_is_stopping(void)
+{
+    return atomic_load_explicit(&stopping, memory_order_relaxed);
 }
 
 static int
@@ -52,14 +60,14 @@ conn_limit(sqlite3 *db, const struct via_bounds *b)
         int id;
         int64_t value;
     } limits[] = {
-        {SQLITE_LIMIT_LENGTH, VALUE_BYTES},
+        {SQLITE_LIMIT_LENGTH, VIA_VALUE_BYTES},
         {SQLITE_LIMIT_SQL_LENGTH, b->sql_bytes},
         {SQLITE_LIMIT_EXPR_DEPTH, 500},
         {SQLITE_LIMIT_COMPOUND_SELECT, 500},
         {SQLITE_LIMIT_VDBE_OP, 4000000},
         {SQLITE_LIMIT_FUNCTION_ARG, 100},
         {SQLITE_LIMIT_ATTACHED, 1}, /* for the inside of VACUUM; the policy refuses ATTACH */
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES},
         {SQLITE_LIMIT_VARIABLE_NUMBER, b->params_max},
         {SQLITE_LIMIT_TRIGGER_DEPTH, 100},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
@@ -69,7 +77,7 @@ conn_limit(sqlite3 *db, const struct via_bounds *b)
         sqlite3_limit(db, limits[i].id, (int)limits[i].value);
 }
 
-static void
+static int
 conn_harden(struct via_conn *c)
 {
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -82,6 +90,7 @@ conn_harden(struct via_conn *c)
     sqlite3_progress_handler(c->db, PROGRESS_STEPS, conn_progress, c);
     sqlite3_busy_handler(c->db, conn_busy, c);
     via_policy_attach(&c->policy, c->db);
+    return via_functions_attach(c->db);
 }
 
 enum via_status
@@ -110,7 +119,12 @@ via_conn_open(struct via_conn **out, const char *addon_id, bool writer,
     }
     sqlite3_extended_result_codes(c->db, 1);
     conn_limit(c->db, bounds);
-    conn_harden(c);
+    *rc = conn_harden(c);
+    if (*rc != SQLITE_OK) {
+        via_sqlite_error(c->db, *rc, e, &name);
+        via_conn_close(c);
+        return e->status;
+    }
     *out = c;
     return VIA_OK;
 }
@@ -234,6 +248,17 @@ via_conn_end(struct via_conn *c)
     c->slot = (struct via_grant_slot){0};
     if (sqlite3_file_control(c->db, "main", VIA_FCNTL_GRANT, &c->slot) != SQLITE_OK)
         c->broken = true;
+}
+
+bool
+via_conn_is_small(struct via_conn *c)
+{
+    sqlite3_file *file = NULL;
+    sqlite3_int64 size = 0;
+
+    return sqlite3_file_control(c->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
+           file && file->pMethods && file->pMethods->xFileSize(file, &size) == SQLITE_OK &&
+           size <= SMALL_BYTES;
 }
 
 bool

@@ -21,6 +21,9 @@ struct via_bounds {
     char allowed_hosts[1024];
 };
 
+/* The longest single text or blob. */
+#define VIA_VALUE_BYTES (32 * 1024 * 1024)
+
 enum via_conn_stop { VIA_STOP_NONE, VIA_STOP_DEADLINE, VIA_STOP_SHUTDOWN };
 
 struct via_shelf;
@@ -59,10 +62,14 @@ void via_conn_end(struct via_conn *c);
 /* Run one of Via's own statements, past the policy. */
 int via_conn_exec(struct via_conn *c, const char *sql);
 
+/* Is the database so small that counting a table of it is over in a moment? */
+bool via_conn_is_small(struct via_conn *c);
+
 /* Is its file still the one that its name leads to? Looks at most once a second unless `now`. */
 bool via_conn_is_in_place(struct via_conn *c, bool now);
 
 /* From here on running statements stop: the agent is going down. */
 void via_conn_stop_all(void);
+bool via_conn_is_stopping(void);
 
 #endif

@@ -3,16 +3,18 @@
 
 #include "base/error.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 /* What a pragma may do here. */
 enum pragma_rule {
-    PRAGMA_READ,  /* without a value only */
-    PRAGMA_ASK,   /* a value is a question: a table, an index, a number of rows */
-    PRAGMA_STORE, /* a value is written into the database */
-    PRAGMA_TUNE,  /* a value changes the connection, which is set right afterwards */
-    PRAGMA_WRITE  /* writes with or without a value */
+    PRAGMA_READ,   /* without a value only */
+    PRAGMA_ASK,    /* a value is a question: a table, an index, a number of rows */
+    PRAGMA_LABOUR, /* as above, and one step of it reads the whole database */
+    PRAGMA_STORE,  /* a value is written into the database */
+    PRAGMA_TUNE,   /* a value changes the connection, which is set right afterwards */
+    PRAGMA_WRITE   /* writes with or without a value */
 };
 
 static const struct {
@@ -23,7 +25,7 @@ static const struct {
     {"table_list", PRAGMA_ASK},          {"index_list", PRAGMA_ASK},
     {"index_info", PRAGMA_ASK},          {"index_xinfo", PRAGMA_ASK},
     {"foreign_key_list", PRAGMA_ASK},    {"foreign_key_check", PRAGMA_ASK},
-    {"integrity_check", PRAGMA_ASK},     {"quick_check", PRAGMA_ASK},
+    {"integrity_check", PRAGMA_LABOUR},  {"quick_check", PRAGMA_LABOUR},
     {"user_version", PRAGMA_STORE},      {"application_id", PRAGMA_STORE},
     {"foreign_keys", PRAGMA_TUNE},       {"defer_foreign_keys", PRAGMA_TUNE},
     {"recursive_triggers", PRAGMA_TUNE}, {"optimize", PRAGMA_WRITE},
@@ -54,7 +56,8 @@ policy_pragma(struct via_policy *p, const char *name, const char *value)
 
         if (strcasecmp(name, pragmas[i].name) != 0)
             continue;
-        if (rule == PRAGMA_ASK || (!value && rule != PRAGMA_WRITE)) {
+        p->heavy = p->heavy || rule == PRAGMA_LABOUR;
+        if (rule == PRAGMA_ASK || rule == PRAGMA_LABOUR || (!value && rule != PRAGMA_WRITE)) {
             p->pragma_read = true;
             return SQLITE_OK;
         }
@@ -87,9 +90,101 @@ is_schema_table(const char *name)
     return false;
 }
 
+/* Functions of which one call is over in a moment, as long as no value is long; sorted. */
+static const char *const cheap[] = {
+    "->",
+    "->>",
+    "abs",
+    "avg",
+    "changes",
+    "char",
+    "coalesce",
+    "cume_dist",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "date",
+    "datetime",
+    "dense_rank",
+    "first_value",
+    "format",
+    "glob",
+    "group_concat",
+    "hex",
+    "ifnull",
+    "iif",
+    "instr",
+    "json",
+    "json_array",
+    "json_array_length",
+    "json_extract",
+    "json_group_array",
+    "json_group_object",
+    "json_object",
+    "json_quote",
+    "json_type",
+    "json_valid",
+    "julianday",
+    "lag",
+    "last_insert_rowid",
+    "last_value",
+    "lead",
+    "length",
+    "like",
+    "likelihood",
+    "likely",
+    "lower",
+    "ltrim",
+    "max",
+    "min",
+    "nth_value",
+    "ntile",
+    "nullif",
+    "percent_rank",
+    "printf",
+    "quote",
+    "random",
+    "rank",
+    "replace",
+    "round",
+    "row_number",
+    "rtrim",
+    "sign",
+    "sqlite_version",
+    "strftime",
+    "substr",
+    "substring",
+    "sum",
+    "time",
+    "total",
+    "total_changes",
+    "trim",
+    "typeof",
+    "unicode",
+    "unixepoch",
+    "unlikely",
+    "upper",
+};
+
+static int
+compare_name(const void *key, const void *entry)
+{
+    return strcasecmp(key, *(const char *const *)entry);
+}
+
+static bool
+is_cheap(const char *name)
+{
+    return bsearch(name, cheap, sizeof cheap / sizeof cheap[0], sizeof cheap[0], compare_name);
+}
+
 static int
 policy_function(struct via_policy *p, const char *name)
 {
+    if (name && strcasecmp(name, "count") == 0)
+        p->counts = true;
+    else if (!name || !is_cheap(name))
+        p->heavy = true;
     if (is_reserved(name) || (name && strcasecmp(name, "load_extension") == 0) ||
         (name && strcasecmp(name, "fts3_tokenizer") == 0))
         return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "this function is not allowed");
@@ -141,6 +236,7 @@ policy_authorize(void *arg, int action, const char *a, const char *b, const char
         return SQLITE_OK;
     case SQLITE_FUNCTION:
         return policy_function(p, b);
+        p->heavy = p->heavy || (a && strcasecmp(a, "dbstat") == 0);
     case SQLITE_PRAGMA:
         return policy_pragma(p, a, b);
     case SQLITE_INSERT:
@@ -194,7 +290,7 @@ via_policy_attach(struct via_policy *p, sqlite3 *db)
 void
 via_policy_begin(struct via_policy *p)
 {
-    p->schema = p->pragma_set = p->pragma_read = false;
+    p->schema = p->pragma_set = p->pragma_read = p->heavy = p->counts = false;
     via_error_clear(&p->error);
 }
 

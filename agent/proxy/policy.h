@@ -16,6 +16,8 @@ struct via_policy {
     bool schema;            /* seen: CREATE, DROP, ALTER, ANALYZE, REINDEX */
     bool pragma_set;        /* seen: a pragma that changes the connection */
     bool pragma_read;       /* seen: a pragma that only reads */
+    bool heavy;             /* seen: what one step of may take long */
+    bool counts;            /* seen: count(), one step over a whole table */
     struct via_error error; /* the first refusal */
 };
 

@@ -13,6 +13,7 @@
 #define QUICK_MS 3              /* by a clock of milliseconds: between 2 and 3 */
 #define QUICK_BYTES (64 * 1024) /* of result */
 #define QUICK_SQL_BYTES (16 * 1024)
+#define QUICK_VALUE_BYTES QUICK_BYTES /* of one value: what bounds a single step */
 
 /* -- failures ------------------------------------------------------------------- */
 
@@ -227,11 +228,24 @@ read_or_write(struct via_run *run, enum via_run_state state)
 
 /* A quick failure that is not the statement's own is looked at by a worker. */
 static bool
-is_own_mistake(enum via_status status)
+is_own_mistake(const struct via_run *run)
 {
+    enum via_status status = run->error.status;
+
+    if ((run->rc & 0xff) == SQLITE_TOOBIG) /* for here, not for a worker */
+        return false;
     return status == VIA_SQL_ERROR || status == VIA_BAD_REQUEST ||
            status == VIA_STATEMENT_FORBIDDEN || status == VIA_QUERY_NOT_READONLY ||
            status == VIA_TOO_MANY_STATEMENTS;
+}
+
+/* The deadline is looked at between two steps: is none of them long by itself? */
+static bool
+is_quick(const struct via_run *run)
+{
+    const struct via_statement *s = run->statement;
+
+    return !s->heavy && (!s->counts || via_conn_is_small(run->conn));
 }
 
 enum via_run_state
@@ -251,15 +265,19 @@ via_run_read_quick(struct via_run *run, struct via_pool *pool)
     }
     run->conn->deadline_ms = via_clock_mono_ms() + QUICK_MS;
     run->conn->busy_until_ms = 0;
+    sqlite3_limit(run->conn->db, SQLITE_LIMIT_LENGTH, QUICK_VALUE_BYTES);
     state = run_prepare(run);
+    if (state == VIA_RUN_DONE && !is_quick(run))
+        state = VIA_RUN_SLOW;
     if (state == VIA_RUN_DONE) {
         state = via_run_rows(run, QUICK_BYTES);
         if (state == VIA_RUN_DONE)
             run_put_tail(run);
     }
     state = read_or_write(run, state);
+    sqlite3_limit(run->conn->db, SQLITE_LIMIT_LENGTH, VIA_VALUE_BYTES);
     via_run_release(run, pool);
-    if (state == VIA_RUN_MORE || (state == VIA_RUN_FAILED && !is_own_mistake(run->error.status))) {
+    if (state == VIA_RUN_MORE || (state == VIA_RUN_FAILED && !is_own_mistake(run))) {
         via_error_clear(&run->error);
         run->sqlite = NULL;
         state = VIA_RUN_SLOW;

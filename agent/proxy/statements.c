@@ -146,6 +146,8 @@ statement_prepare(struct via_statement *s, sqlite3 *db, struct via_policy *polic
     }
     s->schema = policy->schema;
     s->pragma_set = policy->pragma_set;
+    s->heavy = policy->heavy;
+    s->counts = policy->counts;
     s->vacuum = begins_with_vacuum(sql + skip, n - skip);
     return *rc == SQLITE_OK;
 }

@@ -18,6 +18,8 @@ struct via_statement {
     bool schema;     /* DDL and its kind: no rows are counted */
     bool pragma_set; /* it changes the connection */
     bool vacuum;
+    bool heavy;  /* one step of it may take long */
+    bool counts; /* one step of it may count a whole table */
     char *names; /* its columns as JSON, as they were at `reprepares` */
     size_t names_len;
     int reprepares;
