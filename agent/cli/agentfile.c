@@ -81,7 +81,7 @@ health_connect(const char *path)
     if (strlen(path) > VIA_SOCKET_PATH_MAX) {
         errno = ENAMETOOLONG;
     } else {
-        (void)strcpy(address.sun_path, path);
+        memcpy(address.sun_path, path, strlen(path) + 1);
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
         if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)

@@ -224,7 +224,7 @@ verb_find(struct cli_args *a, const struct cli_verb *verbs, size_t count, struct
 {
     bool noun_known = false;
 
-    if (a->word_count == 0)
+    if (!a->words[0]) /* NULL ends them */
         return via_buf_puts(problem, "no command is given"), false;
     for (size_t i = 0; i < count; i++) {
         const struct cli_verb *v = &verbs[i];
