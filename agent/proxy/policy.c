@@ -203,10 +203,13 @@ policy_change(struct via_policy *p, const char *table, const char *schema)
     return SQLITE_OK;
 }
 
-/* CREATE, DROP, ALTER and their kind; `name` is the object, `other` its table or module. */
+/* CREATE, DROP, ALTER and their kind; `name` is the object, `other` its table or module. A name
+ * qualified with temp. comes with the plain action. */
 static int
-policy_schema(struct via_policy *p, const char *name, const char *other)
+policy_schema(struct via_policy *p, const char *name, const char *other, const char *schema)
 {
+    if (schema && strcasecmp(schema, "temp") == 0)
+        return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "temporary objects are not allowed");
     if (is_reserved(name) || is_reserved(other))
         return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "names that begin with via_ are Via's");
     p->schema = true;
@@ -233,10 +236,10 @@ policy_authorize(void *arg, int action, const char *a, const char *b, const char
     case SQLITE_READ:
         if (is_reserved(a) || (a && strcasecmp(a, "sqlite_dbpage") == 0))
             return policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "this table is not allowed");
+        p->heavy = p->heavy || (a && strcasecmp(a, "dbstat") == 0);
         return SQLITE_OK;
     case SQLITE_FUNCTION:
         return policy_function(p, b);
-        p->heavy = p->heavy || (a && strcasecmp(a, "dbstat") == 0);
     case SQLITE_PRAGMA:
         return policy_pragma(p, a, b);
     case SQLITE_INSERT:
@@ -255,9 +258,9 @@ policy_authorize(void *arg, int action, const char *a, const char *b, const char
     case SQLITE_DROP_VTABLE:
     case SQLITE_ANALYZE:
     case SQLITE_REINDEX:
-        return policy_schema(p, a, b);
+        return policy_schema(p, a, b, schema);
     case SQLITE_ALTER_TABLE: /* here the schema comes first, then the table */
-        return policy_schema(p, b, NULL);
+        return policy_schema(p, b, NULL, a);
     case SQLITE_CREATE_TEMP_INDEX:
     case SQLITE_CREATE_TEMP_TABLE:
     case SQLITE_CREATE_TEMP_TRIGGER:
