@@ -4,6 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* " --target T", or nothing for the default one. */
+static const char *
+target_words(const struct via_readiness_facts *f, char out[VIA_NAME_SIZE + 16])
+{
+    out[0] = '\0';
+    if (f->target[0])
+        (void)snprintf(out, VIA_NAME_SIZE + 16, " --target %s", f->target);
+    return out;
+}
+
 /* Note the first thing that blocks; later ones change nothing. */
 VIA_PRINTF(4, 5)
 static void
@@ -54,12 +64,14 @@ decide_metadata(const struct via_readiness_facts *f, struct via_readiness *r)
 static void
 decide_storage(const struct via_readiness_facts *f, struct via_readiness *r)
 {
+    char target[VIA_NAME_SIZE + 16];
     char line[VIA_MESSAGE_SIZE];
 
     r->storage_ready = f->storage_present && f->storage_readable && f->storage_writable;
     if (!f->storage_present) {
-        (void)snprintf(line, sizeof line, "via addon ensure sqlite %s --app %s --bind %s --repair",
-                       f->addon, f->app, f->binding[0] ? f->binding : "DATABASE");
+        (void)snprintf(line, sizeof line,
+                       "via addon ensure sqlite %s --app %s --bind %s%s --repair", f->addon, f->app,
+                       f->binding[0] ? f->binding : "DATABASE", target_words(f, target));
         block(r, VIA_STORAGE_MISSING, line, "the database file of add-on %s is missing", f->addon);
     } else if (!f->storage_readable) {
         block(r, VIA_STORAGE_UNREADABLE, "via doctor --fix",
@@ -73,6 +85,7 @@ decide_storage(const struct via_readiness_facts *f, struct via_readiness *r)
 static void
 decide_binding(const struct via_readiness_facts *f, struct via_readiness *r)
 {
+    char target[VIA_NAME_SIZE + 16];
     char line[VIA_MESSAGE_SIZE];
 
     r->binding_ready = f->binding[0] != '\0' && f->deployed;
@@ -81,7 +94,7 @@ decide_binding(const struct via_readiness_facts *f, struct via_readiness *r)
                        f->addon);
         block(r, VIA_BINDING_MISSING, line, "add-on %s is bound to no name", f->addon);
     } else if (!f->deployed) {
-        (void)snprintf(line, sizeof line, "vary app deploy %s --target '%s'", f->app, f->target);
+        (void)snprintf(line, sizeof line, "vary app deploy %s%s", f->app, target_words(f, target));
         block(r, VIA_BINDING_NOT_DEPLOYED, line, "no deploy of app %s claims binding %s yet",
               f->app, f->binding);
     }
@@ -90,6 +103,7 @@ decide_binding(const struct via_readiness_facts *f, struct via_readiness *r)
 static void
 decide_runtime(const struct via_readiness_facts *f, struct via_readiness *r)
 {
+    char target[VIA_NAME_SIZE + 16];
     char line[VIA_MESSAGE_SIZE];
 
     r->runtime_ready = f->instance_running;
@@ -99,7 +113,8 @@ decide_runtime(const struct via_readiness_facts *f, struct via_readiness *r)
         (void)snprintf(line, sizeof line, "vary app repair %s --target '%s'", f->app, f->target);
         block(r, VIA_RUNTIME_IDENTITY_EXPIRED, line, "the lease of app %s has run out", f->app);
     } else {
-        (void)snprintf(line, sizeof line, "via run %s -- COMMAND", f->app);
+        (void)snprintf(line, sizeof line, "via run %s%s -- COMMAND", f->app,
+                       target_words(f, target));
         block(r, VIA_RUNTIME_NOT_RUNNING, line, "no instance of app %s is running", f->app);
     }
 }

@@ -67,7 +67,7 @@ main(void)
     f = all_right();
     f.storage_present = false;
     check_blocked("no storage", &f, "1011", "storage_missing", "operator",
-                  "via addon ensure sqlite app-db --app api --bind DATABASE --repair");
+                  "via addon ensure sqlite app-db --app api --bind DATABASE --target prod --repair");
     f.binding = "";
     check_blocked("no storage and no binding", &f, "1001", "storage_missing", "operator",
                   "--repair");
@@ -85,7 +85,7 @@ main(void)
     f = all_right();
     f.deployed = false;
     check_blocked("not deployed", &f, "1101", "binding_not_deployed", "app_owner",
-                  "vary app deploy api --target 'prod'");
+                  "vary app deploy api --target prod");
 
     f = all_right();
     f.instance_running = false;
