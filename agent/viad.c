@@ -26,7 +26,8 @@
 #define HEAP_BYTES ((int64_t)1 << 30) /* the most that SQLite may take */
 #define CLAIM_TRIES 20                /* of 50 ms each */
 #define DRAIN_MS 5000                 /* before running statements are stopped */
-#define GIVE_UP_MS 15000              /* before connections are cut */
+#define GIVE_UP_MS 10000              /* before those that do not stop are left behind */
+#define FAREWELL_MS 1000              /* for the last answers to leave */
 
 struct options {
     const char *listen;
@@ -280,49 +281,81 @@ daemon_busy(const struct daemon *d)
            (d->tcp_server ? via_http_server_busy(d->tcp_server) : 0);
 }
 
-/* Answer what is under way: first in its own time, then by stopping statements. */
+static int
+daemon_serving(const struct daemon *d)
+{
+    return (d->unix_server ? via_http_server_serving(d->unix_server) : 0) +
+           (d->tcp_server ? via_http_server_serving(d->tcp_server) : 0);
+}
+
+/* Wait until no request is under way; running statements are stopped once DRAIN_MS are over. */
 static void
-daemon_drain(struct daemon *d)
+daemon_wait(const struct daemon *d, int64_t limit_ms)
 {
     const struct timespec step = {.tv_nsec = 5 * 1000 * 1000};
     int64_t begun_ms = via_clock_mono_ms();
-    bool stopped = false;
+
+    while (daemon_busy(d) && via_clock_mono_ms() - begun_ms < limit_ms) {
+        if (via_clock_mono_ms() - begun_ms > DRAIN_MS)
+            via_conn_stop_all();
+        nanosleep(&step, NULL);
+    }
+}
+
+/* Answer what is under way: first in its own time, then by stopping statements, at last without
+ * them. False: a thread is stuck in one of them, and its memory may not be touched any more. */
+static bool
+daemon_drain(struct daemon *d)
+{
+    int abandoned = 0;
 
     atomic_store(&d->agent.draining, true);
     if (d->unix_server)
         via_http_server_quiesce(d->unix_server);
     if (d->tcp_server)
         via_http_server_quiesce(d->tcp_server);
-    while (daemon_busy(d) && via_clock_mono_ms() - begun_ms < GIVE_UP_MS) {
-        if (!stopped && via_clock_mono_ms() - begun_ms > DRAIN_MS) {
-            via_conn_stop_all();
-            stopped = true;
-        }
-        nanosleep(&step, NULL);
-    }
-    if (daemon_busy(d))
-        via_log(VIA_LOG_WARN, "%d requests did not end and are cut off", daemon_busy(d));
+    daemon_wait(d, GIVE_UP_MS);
+    if (!daemon_busy(d))
+        return true;
+    via_log(VIA_LOG_WARN, "%d requests did not end and are cut off", daemon_busy(d));
+    if (d->unix_server)
+        abandoned += via_http_server_abandon(d->unix_server);
+    if (d->tcp_server)
+        abandoned += via_http_server_abandon(d->tcp_server);
+    daemon_wait(d, FAREWELL_MS);
+    return abandoned == 0 && daemon_serving(d) == 0;
 }
 
+/* What says where the agent is. */
 static void
-daemon_end(struct daemon *d)
+daemon_remove_files(struct daemon *d)
 {
     char path[VIA_PATH_SIZE];
 
-    if (d->unix_server || d->tcp_server)
-        daemon_drain(d);
-    via_http_server_free(d->unix_server);
-    via_http_server_free(d->tcp_server);
-    atomic_store(&d->stop_tick, true);
-    if (d->ticking)
-        pthread_join(d->tick, NULL);
-    via_agent_close(&d->agent);
     if (d->made_socket)
         (void)!via_fs_remove(d->socket, NULL);
     if (d->ticking) {
         via_root_join(&d->agent.root, "run/agent.json", path);
         (void)!via_fs_remove(path, NULL);
     }
+}
+
+static void
+daemon_end(struct daemon *d)
+{
+    if ((d->unix_server || d->tcp_server) && !daemon_drain(d)) {
+        via_log(VIA_LOG_WARN, "a statement cannot be stopped; leaving it behind");
+        daemon_remove_files(d);
+        via_witness_tick(d->agent.witness);
+        _exit(0);
+    }
+    via_http_server_free(d->unix_server);
+    via_http_server_free(d->tcp_server);
+    atomic_store(&d->stop_tick, true);
+    if (d->ticking)
+        pthread_join(d->tick, NULL);
+    via_agent_close(&d->agent);
+    daemon_remove_files(d);
     via_lock_close(&d->lock);
 }
 

@@ -55,9 +55,13 @@ via_reply_failure(struct via_http_request *r, const struct via_error *e)
 }
 
 void
-via_reply_transport(struct via_http_request *r, const char *message)
+via_reply_transport(struct via_http_request *r, enum via_http_refusal why, const char *message)
 {
-    enum via_status status = r->status == 413 ? VIA_REQUEST_TOO_LARGE : VIA_BAD_REQUEST;
+    static const enum via_status words[] = {[VIA_HTTP_MALFORMED] = VIA_BAD_REQUEST,
+                                            [VIA_HTTP_TOO_LARGE] = VIA_REQUEST_TOO_LARGE,
+                                            [VIA_HTTP_OVERLOADED] = VIA_OVERLOADED,
+                                            [VIA_HTTP_ENDING] = VIA_SHUTTING_DOWN};
 
-    put_error(&r->reply, via_status_word(status), message, NULL);
+    r->retry_after_s = r->status == 503 ? RETRY_S : 0;
+    put_error(&r->reply, via_status_word(words[why]), message, NULL);
 }

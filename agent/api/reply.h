@@ -14,6 +14,7 @@ void via_reply_error(struct via_http_request *r, enum via_status status, const c
 void via_reply_failure(struct via_http_request *r, const struct via_error *e);
 
 /* The body of a refusal by the transport; r->status is set. */
-void via_reply_transport(struct via_http_request *r, const char *message);
+void via_reply_transport(struct via_http_request *r, enum via_http_refusal why,
+                         const char *message);
 
 #endif

@@ -7,10 +7,13 @@
 
 #include <string.h>
 
+#define BODIES_BYTES ((size_t)256 << 20)
+
 struct route {
     const char *path;
     const char *method;
     enum via_http_turn (*serve)(struct via_agent *a, struct via_http_request *r);
+    bool gated; /* for bearers of a token */
 };
 
 static enum via_http_turn
@@ -41,10 +44,10 @@ serve_setup(struct via_agent *a, struct via_http_request *r)
 }
 
 static const struct route routes[] = {
-    {"/v1/runtime/sql/query", "POST", serve_query},
-    {"/v1/runtime/sql/execute", "POST", serve_execute},
-    {"/v1/runtime/sql/setup", "POST", serve_setup},
-    {"/health", "GET", serve_health},
+    {"/v1/runtime/sql/query", "POST", serve_query, true},
+    {"/v1/runtime/sql/execute", "POST", serve_execute, true},
+    {"/v1/runtime/sql/setup", "POST", serve_setup, true},
+    {"/health", "GET", serve_health, false},
 };
 
 /* May this request be looked at? Answers it when not. */
@@ -96,11 +99,35 @@ routes_serve(void *arg, struct via_http_request *r)
     return VIA_HTTP_ANSWERED;
 }
 
+static const struct route *
+route_find(const struct via_http_request *r)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+        if (strcmp(r->path, routes[i].path) == 0 && strcmp(r->method, routes[i].method) == 0)
+            return &routes[i];
+    return NULL;
+}
+
+/* Whoever shows no token gets no memory for a body. */
+static enum via_http_turn
+routes_admit(void *arg, struct via_http_request *r)
+{
+    const struct route *route = route_find(r);
+
+    if (!r->has_body || (route && route->gated && via_sqlcall_has_bearer(r)))
+        return VIA_HTTP_READ;
+    r->close = true;
+    if (!route || !route->gated)
+        return routes_serve(arg, r);
+    return request_is_welcome(arg, r) ? via_sqlcall_turn_away(arg, r) : VIA_HTTP_ANSWERED;
+}
+
 static void
-routes_refuse(void *arg, struct via_http_request *r, const char *sentence)
+routes_refuse(void *arg, struct via_http_request *r, enum via_http_refusal why,
+              const char *sentence)
 {
     (void)arg;
-    via_reply_transport(r, sentence);
+    via_reply_transport(r, why, sentence);
 }
 
 static size_t
@@ -128,7 +155,9 @@ via_routes_handler(struct via_agent *a, struct via_http_handler *out)
 {
     *out = (struct via_http_handler){
         .arg = a,
+        .admit = routes_admit,
         .serve = routes_serve,
+        .bodies_max = BODIES_BYTES,
         .refuse = routes_refuse,
         .body_limit = routes_body_limit,
         .over = routes_over,

@@ -81,6 +81,27 @@ call_recall(struct via_call *c)
     return c->run.pass != NULL;
 }
 
+bool
+via_sqlcall_has_bearer(const struct via_http_request *r)
+{
+    size_t n;
+
+    via_call_bearer(r->authorization, &n);
+    return n > 0 && n <= VIA_TOKEN_SIZE;
+}
+
+enum via_http_turn
+via_sqlcall_turn_away(struct via_agent *a, struct via_http_request *r)
+{
+    struct via_call *c = call_begin(a, r, VIA_RUN_QUERY);
+
+    r->close = r->has_body;
+    if (c)
+        return call_park(c, &a->door, task_door);
+    via_reply_error(r, VIA_OUT_OF_MEMORY, "there is no memory for this request", NULL);
+    return VIA_HTTP_ANSWERED;
+}
+
 enum via_http_turn
 via_sqlcall_serve(struct via_agent *a, struct via_http_request *r, enum via_run_kind kind)
 {
@@ -278,6 +299,12 @@ call_conclude(struct via_call *c, enum via_run_state state, int worker)
 static bool
 call_arrive(struct via_call *c, int worker)
 {
+    if (via_conn_is_stopping()) {
+        via_reply_error(c->http, VIA_SHUTTING_DOWN, "the agent is going down; try again", NULL);
+        via_pool_drop(c->agent->pool, c->shelf);
+        via_http_resume(c->http);
+        return false;
+    }
     if (!via_call_readmit(c, worker)) {
         via_pool_drop(c->agent->pool, c->shelf);
         via_http_resume(c->http);
@@ -323,14 +350,8 @@ via_sqlcall_over(struct via_agent *a, struct via_http_request *r)
     via_call_drop_pass(c);
     via_json_free(c->request.doc);
     via_buf_deinit(&c->piece);
-    c->request.doc = NULL;
-    c->shelf = NULL;
-    c->parsed = c->writes = false;
-    c->rounds = 0;
-    c->run.sqlite = NULL;
-    c->run.rc = 0;
-    c->run.written = 0;
-    via_error_clear(&c->run.error);
+    *c = (struct via_call){.agent = c->agent, .http = c->http};
+    via_buf_init(&c->piece);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "http/headers.h"
 
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,9 @@
 #define IDLE_S 300 /* a connection without a request */
 #define STALL_S 30 /* a client that takes nothing of a streamed answer */
 #define CONNECTIONS 8192
+#define TOO_LARGE "the request is longer than request_bytes allows"
+
+static _Atomic size_t bodies_bytes; /* of all servers */
 
 struct via_http_server {
     struct MHD_Daemon *daemon;
@@ -25,6 +29,9 @@ struct via_http_server {
     int fd; /* taken back when quiesced */
     bool quiesced;
     _Atomic int busy;
+    _Atomic int serving;
+    pthread_mutex_t lock; /* of the list */
+    struct link *parked;
 };
 
 struct link {
@@ -32,8 +39,15 @@ struct link {
     struct via_http_server *server;
     struct MHD_Connection *connection;
     size_t limit;     /* of this request's body */
+    size_t counted;   /* of its memory, in bodies_bytes */
     size_t swallowed; /* bytes beyond the limit */
+    bool overloaded;  /* swallowed because of others */
     bool answered;
+    struct link *next, **at; /* among the parked; `at` is NULL when it is not */
+
+    /* Once abandoned, `r` belongs for good to whoever it was parked for. */
+    _Atomic bool abandoned;
+    struct via_buf farewell;
 };
 
 static struct link *
@@ -50,6 +64,8 @@ link_read(void *arg, uint64_t position, char *out, size_t size)
     struct link *l = arg;
     ssize_t n;
 
+    if (atomic_load(&l->abandoned))
+        return MHD_CONTENT_READER_END_WITH_ERROR;
     if (position < l->r.reply.len) {
         size_t left = l->r.reply.len - (size_t)position;
 
@@ -95,15 +111,83 @@ link_queue(struct link *l)
 }
 
 static enum MHD_Result
-link_refuse(struct link *l, int status, const char *sentence)
+link_refuse(struct link *l, int status, enum via_http_refusal why, const char *sentence)
 {
     l->r.status = status;
     l->r.close = true;
-    l->server->handler->refuse(l->server->handler->arg, &l->r, sentence);
+    l->server->handler->refuse(l->server->handler->arg, &l->r, why, sentence);
     return link_queue(l);
 }
 
+static enum MHD_Result
+link_refuse_overloaded(struct link *l)
+{
+    return link_refuse(l, 503, VIA_HTTP_OVERLOADED,
+                       "too many long requests are being read; try again");
+}
+
+static enum MHD_Result
+link_queue_farewell(struct link *l)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(l->farewell.len, l->farewell.data, MHD_RESPMEM_MUST_COPY);
+    enum MHD_Result done;
+
+    if (!response)
+        return MHD_NO;
+    MHD_add_response_header(response, "Content-Type", "application/json");
+    MHD_add_response_header(response, "Retry-After", "1");
+    MHD_add_response_header(response, "Connection", "close");
+    done = MHD_queue_response(l->connection, 503, response);
+    MHD_destroy_response(response);
+    return done;
+}
+
 /* -- requests ------------------------------------------------------------------- */
+
+static void
+body_free(struct link *l)
+{
+    via_buf_deinit(&l->r.body);
+    atomic_fetch_sub_explicit(&bodies_bytes, l->counted, memory_order_relaxed);
+    l->counted = 0;
+}
+
+/* May the body grow by `n` bytes, beside those of others? One that fits in what is kept with
+ * every connection is not counted. Growing doubles the memory. */
+static bool
+body_may_grow(const struct link *l, size_t n)
+{
+    const struct via_buf *b = &l->r.body;
+    size_t more = b->cap > n ? b->cap : n;
+
+    return b->len + n < b->cap || b->len + n < KEEP_BYTES ||
+           atomic_load_explicit(&bodies_bytes, memory_order_relaxed) + more <=
+               l->server->handler->bodies_max;
+}
+
+static void
+body_count(struct link *l)
+{
+    size_t now = l->r.body.cap > KEEP_BYTES ? l->r.body.cap : 0;
+
+    if (now > l->counted)
+        atomic_fetch_add_explicit(&bodies_bytes, now - l->counted, memory_order_relaxed);
+    l->counted = now > l->counted ? now : l->counted;
+}
+
+static enum MHD_Result
+link_turn(struct link *l, enum via_http_turn (*turn)(void *, struct via_http_request *))
+{
+    struct via_http_server *s = l->server;
+    enum via_http_turn how;
+
+    atomic_fetch_add_explicit(&s->serving, 1, memory_order_relaxed);
+    how = turn(s->handler->arg, &l->r);
+    atomic_fetch_sub_explicit(&s->serving, 1, memory_order_relaxed);
+    /* Parked, `l` belongs to whoever answers. */
+    return how == VIA_HTTP_ANSWERED ? link_queue(l) : MHD_YES;
+}
 
 static enum MHD_Result
 link_begin(struct link *l, const char *method, const char *path, const char *version)
@@ -119,22 +203,26 @@ link_begin(struct link *l, const char *method, const char *path, const char *ver
     l->r.pull = NULL;
     l->answered = false;
     l->swallowed = 0;
+    l->overloaded = false;
     via_buf_reset(&l->r.body);
     via_buf_reset(&l->r.reply);
     atomic_fetch_add_explicit(&l->server->busy, 1, memory_order_relaxed);
 
     if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
-        return link_refuse(l, 505, "only HTTP/1.1 is spoken here");
+        return link_refuse(l, 505, VIA_HTTP_MALFORMED, "only HTTP/1.1 is spoken here");
     via_http_headers_read(&h, l->connection);
     if (h.wrong)
-        return link_refuse(l, 400, h.wrong);
+        return link_refuse(l, 400, VIA_HTTP_MALFORMED, h.wrong);
     l->r.host = h.host;
     l->r.origin = h.origin;
     l->r.authorization = h.authorization;
     l->limit = l->server->handler->body_limit(l->server->handler->arg);
+    l->r.has_body = h.length > 0 || h.has_coding;
     if (h.length > l->limit)
-        return link_refuse(l, 413, "the request is longer than request_bytes allows");
-    return MHD_YES;
+        return link_refuse(l, 413, VIA_HTTP_TOO_LARGE, TOO_LARGE);
+    if (h.length && !body_may_grow(l, (size_t)h.length))
+        return link_refuse_overloaded(l);
+    return link_turn(l, l->server->handler->admit);
 }
 
 /* A body without a declared length can only be refused once it has arrived: keep
@@ -143,10 +231,14 @@ static enum MHD_Result
 link_body(struct link *l, const char *bytes, size_t n)
 {
     if (!l->swallowed && n <= l->limit - l->r.body.len) {
-        via_buf_put(&l->r.body, bytes, n);
-        return l->r.body.failed ? MHD_NO : MHD_YES;
+        l->overloaded = !body_may_grow(l, n);
+        if (!l->overloaded) {
+            via_buf_put(&l->r.body, bytes, n);
+            body_count(l);
+            return l->r.body.failed ? MHD_NO : MHD_YES;
+        }
     }
-    via_buf_deinit(&l->r.body);
+    body_free(l);
     l->swallowed += n;
     return l->swallowed > 4 * l->limit ? MHD_NO : MHD_YES;
 }
@@ -166,19 +258,21 @@ server_handle(void *arg, struct MHD_Connection *connection, const char *path, co
         l->connection = connection;
         return link_begin(l, method, path, version);
     }
+    if (atomic_load(&l->abandoned))
+        return link_queue_farewell(l);
     if (*upload_size) {
         size_t n = *upload_size;
 
         *upload_size = 0;
         return link_body(l, upload, n);
     }
-    if (!l->answered) {
-        if (l->swallowed)
-            return link_refuse(l, 413, "the request is longer than request_bytes allows");
-        if (l->server->handler->serve(l->server->handler->arg, &l->r) == VIA_HTTP_PARKED)
-            return MHD_YES; /* from here on `l` belongs to whoever answers */
-    }
-    return link_queue(l);
+    if (l->answered)
+        return link_queue(l);
+    if (l->overloaded)
+        return link_refuse_overloaded(l);
+    if (l->swallowed)
+        return link_refuse(l, 413, VIA_HTTP_TOO_LARGE, TOO_LARGE);
+    return link_turn(l, l->server->handler->serve);
 }
 
 static void
@@ -192,14 +286,16 @@ server_over(void *arg, struct MHD_Connection *connection, void **request,
     if (!l)
         return;
     *request = NULL;
+    atomic_fetch_sub_explicit(&l->server->busy, 1, memory_order_relaxed);
+    if (atomic_load(&l->abandoned))
+        return;
     if (l->r.pull)
         MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)IDLE_S);
     l->server->handler->over(l->server->handler->arg, &l->r);
     if (l->r.body.cap > KEEP_BYTES)
-        via_buf_deinit(&l->r.body);
+        body_free(l);
     if (l->r.reply.cap > KEEP_BYTES)
         via_buf_deinit(&l->r.reply);
-    atomic_fetch_sub_explicit(&l->server->busy, 1, memory_order_relaxed);
 }
 
 static void
@@ -218,9 +314,9 @@ server_notice(void *arg, struct MHD_Connection *connection, void **context,
             via_buf_init(&l->r.reply);
         }
         *context = l;
-    } else if (l) {
+    } else if (l && !atomic_load(&l->abandoned)) {
         s->handler->gone(s->handler->arg, &l->r);
-        via_buf_deinit(&l->r.body);
+        body_free(l);
         via_buf_deinit(&l->r.reply);
         free(l);
         *context = NULL;
@@ -230,14 +326,70 @@ server_notice(void *arg, struct MHD_Connection *connection, void **context,
 void
 via_http_park(struct via_http_request *r)
 {
-    MHD_suspend_connection(link_of(r)->connection);
+    struct link *l = link_of(r);
+    struct via_http_server *s = l->server;
+
+    MHD_suspend_connection(l->connection);
+    pthread_mutex_lock(&s->lock);
+    l->next = s->parked;
+    l->at = &s->parked;
+    if (l->next)
+        l->next->at = &l->next;
+    s->parked = l;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Take `l` from among the parked; the lock is held. */
+static void
+link_unpark(struct link *l)
+{
+    *l->at = l->next;
+    if (l->next)
+        l->next->at = l->at;
+    l->at = NULL;
 }
 
 void
 via_http_resume(struct via_http_request *r)
 {
-    link_of(r)->answered = true;
-    MHD_resume_connection(link_of(r)->connection);
+    struct link *l = link_of(r);
+    struct via_http_server *s = l->server;
+    bool abandoned;
+
+    pthread_mutex_lock(&s->lock);
+    abandoned = atomic_load(&l->abandoned);
+    if (!abandoned)
+        link_unpark(l);
+    pthread_mutex_unlock(&s->lock);
+    if (abandoned)
+        return;
+    l->answered = true;
+    MHD_resume_connection(l->connection);
+}
+
+int
+via_http_server_abandon(struct via_http_server *s)
+{
+    struct via_http_request last = {.status = 503};
+    int count = 0;
+
+    via_buf_init(&last.reply);
+    s->handler->refuse(s->handler->arg, &last, VIA_HTTP_ENDING,
+                       "the agent went down before this was done, or known to be");
+    pthread_mutex_lock(&s->lock);
+    while (s->parked) {
+        struct link *l = s->parked;
+
+        link_unpark(l);
+        via_buf_init(&l->farewell);
+        via_buf_put(&l->farewell, last.reply.data, last.reply.len);
+        atomic_store(&l->abandoned, true);
+        MHD_resume_connection(l->connection);
+        count++;
+    }
+    pthread_mutex_unlock(&s->lock);
+    via_buf_deinit(&last.reply);
+    return count;
 }
 
 /* -- the server ----------------------------------------------------------------- */
@@ -251,6 +403,7 @@ via_http_server_new(int fd, const struct via_http_handler *handler)
         return NULL;
     s->handler = handler;
     s->fd = fd;
+    pthread_mutex_init(&s->lock, NULL);
     s->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK,
         0, NULL, NULL, server_handle, s, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
@@ -260,6 +413,7 @@ via_http_server_new(int fd, const struct via_http_handler *handler)
         MHD_OPTION_NOTIFY_COMPLETED, server_over, s, MHD_OPTION_NOTIFY_CONNECTION, server_notice, s,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (!s->daemon) {
+        pthread_mutex_destroy(&s->lock);
         free(s);
         return NULL;
     }
@@ -272,6 +426,12 @@ via_http_server_quiesce(struct via_http_server *s)
     if (!s->quiesced)
         s->fd = MHD_quiesce_daemon(s->daemon);
     s->quiesced = true;
+}
+
+int
+via_http_server_serving(const struct via_http_server *s)
+{
+    return atomic_load(&s->serving);
 }
 
 int
@@ -288,5 +448,6 @@ via_http_server_free(struct via_http_server *s)
     MHD_stop_daemon(s->daemon);
     if (s->quiesced && s->fd >= 0)
         close(s->fd);
+    pthread_mutex_destroy(&s->lock);
     free(s);
 }

@@ -20,6 +20,7 @@ struct via_http_request {
     const char *host; /* NULL when absent, as the next two */
     const char *origin;
     const char *authorization;
+    bool has_body; /* one was announced */
     struct via_buf body;
 
     int status; /* the answer: filled in before ANSWERED or resume */
@@ -40,20 +41,36 @@ struct via_http_request {
 #define VIA_HTTP_END ((ssize_t)-1)
 #define VIA_HTTP_CUT ((ssize_t)-2)
 
-enum via_http_turn { VIA_HTTP_ANSWERED, VIA_HTTP_PARKED };
+enum via_http_turn { VIA_HTTP_ANSWERED, VIA_HTTP_PARKED, VIA_HTTP_READ };
 
-/* What the server asks of its owner. All are called on connection threads. */
+/* Why the transport refuses by itself. */
+enum via_http_refusal {
+    VIA_HTTP_MALFORMED,
+    VIA_HTTP_TOO_LARGE,
+    VIA_HTTP_OVERLOADED, /* too many bodies are being read at once */
+    VIA_HTTP_ENDING      /* the server is, before the answer was there */
+};
+
+/* What the server asks of its owner. All are called on connection threads; `refuse` also
+ * on that of via_http_server_abandon(). */
 struct via_http_handler {
     void *arg;
+
+    /* The head of `r` is here, its body is not: VIA_HTTP_READ to read that and serve; else as
+     * `serve`, without it. */
+    enum via_http_turn (*admit)(void *arg, struct via_http_request *r);
 
     /* Answer `r`, or via_http_park() it and return VIA_HTTP_PARKED. */
     enum via_http_turn (*serve)(void *arg, struct via_http_request *r);
 
-    /* Fill in the body of a refusal by the transport (r->status is set). */
-    void (*refuse)(void *arg, struct via_http_request *r, const char *sentence);
+    /* Fill in the body of a refusal by the transport (r->status is set), and Retry-After. */
+    void (*refuse)(void *arg, struct via_http_request *r, enum via_http_refusal why,
+                   const char *sentence);
 
     /* The longest body that is read now. */
     size_t (*body_limit)(void *arg);
+
+    size_t bodies_max; /* bytes of bodies in memory at once, in all servers of the process */
 
     /* The request is over: its answer sent, or its client gone. */
     void (*over)(void *arg, struct via_http_request *r);
@@ -73,6 +90,13 @@ void via_http_server_quiesce(struct via_http_server *s);
 
 /* Requests that are being read, parked or answered. */
 int via_http_server_busy(const struct via_http_server *s);
+
+/* Requests that are inside of `serve` or `admit` right now. */
+int via_http_server_serving(const struct via_http_server *s);
+
+/* Answer every parked request with a refusal, taking it from whoever has it: a resume that
+ * comes later does nothing. Says how many there were; after any, the server cannot be freed. */
+int via_http_server_abandon(struct via_http_server *s);
 
 /* Close every connection and free. No request may be parked. */
 void via_http_server_free(struct via_http_server *s);
