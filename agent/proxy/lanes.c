@@ -5,11 +5,18 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define SHARE_WRITE 6
+#define SHARE_SLOW 4
+#define SHARE_KEPT 2 /* workers that neither long writes nor slow reads can take */
+
+_Static_assert(SHARE_WRITE + SHARE_SLOW <= VIA_WORKERS - SHARE_KEPT,
+               "long tasks of both classes leave workers for the quick ones");
+
 /* How many workers a class may hold at once; the rest stay for the others. */
 static const int class_share[VIA_LANE_CLASSES] = {
     [VIA_LANE_QUICK] = VIA_WORKERS,
-    [VIA_LANE_WRITE] = VIA_WORKERS - 4,
-    [VIA_LANE_SLOW] = VIA_WORKERS / 2,
+    [VIA_LANE_WRITE] = SHARE_WRITE,
+    [VIA_LANE_SLOW] = SHARE_SLOW,
 };
 
 struct ready_queue {

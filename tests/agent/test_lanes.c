@@ -107,6 +107,30 @@ check_share(struct via_lanes *lanes)
     CHECK(wait_for(40, 10000), "and end in their turn");
 }
 
+/* Long writes and slow reads together leave workers for the rest. */
+static void
+check_both_full(struct via_lanes *lanes)
+{
+    static struct job longs[40], quick;
+    static struct via_lane lanes_long[40], lane_quick;
+
+    atomic_store(&finished, 0);
+    atomic_store(&quick_done, false);
+    for (int i = 0; i < 40; i++) {
+        via_lane_init(&lanes_long[i], i % 2 ? VIA_LANE_SLOW : VIA_LANE_WRITE, 1);
+        longs[i] = (struct job){.task.run = run_nap, .ms = 300};
+        via_lanes_submit(lanes, &lanes_long[i], &longs[i].task);
+    }
+    nap(20);
+    via_lane_init(&lane_quick, VIA_LANE_QUICK, VIA_WORKERS);
+    quick = (struct job){.task.run = run_quick};
+    via_lanes_submit(lanes, &lane_quick, &quick.task);
+    nap(100);
+    CHECK(atomic_load(&quick_done), "a quick task waits for neither long writes nor slow reads");
+    CHECK(atomic_load(&finished) == 0, "which were all still running then");
+    CHECK(wait_for(40, 10000), "and end in their turn");
+}
+
 /* One busy lane does not keep another waiting behind its whole queue. */
 static void
 check_turns(struct via_lanes *lanes)
@@ -138,6 +162,7 @@ main(void)
         return check_end();
     check_order(lanes);
     check_share(lanes);
+    check_both_full(lanes);
     check_turns(lanes);
     via_lanes_free(lanes);
     return check_end();
