@@ -30,15 +30,15 @@ PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlit
             sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage
 EFFECTS  := addon copies doctor doctor_files doctor_host doctor_mend doctor_rows effects step
 VFS      := refusal policy context guard file open vfs
-TABLES   := addons apps bindings deploys engine findings generations hub instances readiness records \
-            releases snapshots storage
+TABLES   := addons apps bindings cursor deploys engine findings generations hub instances \
+            readiness records releases row snapshots storage
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \
         $(SQL:%=ext/sql/%) $(CONTROL:%=ext/control/%) $(PROVIDER:%=ext/provider/%) \
         $(EFFECTS:%=ext/effects/%) $(VFS:%=ext/vfs/%) $(TABLES:%=ext/tables/%) ext/via
 
 # -- rooms of the agent, the client and the command line ------------------------
 HTTP   := headers host listen server
-PROXY  := sqlerror policy values statements functions conn lanes pool tokens run write
+PROXY  := sqlerror policy values statements functions budget conn lanes pool tokens run write
 API    := agent reply sqlrequest gatecall sqlcall routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
