@@ -708,6 +708,37 @@ test_export(int way)
         abort();
 }
 
+static bool
+be_faster(void *arg, int percent)
+{
+    int fd = open(arg, O_WRONLY | O_CREAT, 0600);
+
+    (void)percent;
+    if (fd < 0 || pwrite(fd, "mine", 4, 0) != 4)
+        abort();
+    close(fd);
+    return true;
+}
+
+static void
+test_export_race(void)
+{
+    char folder[300], path[400];
+    struct via_progress progress = {be_faster, path};
+    struct via_error e = {0};
+    int64_t size_bytes;
+    struct stat st;
+
+    (void)snprintf(folder, sizeof folder, "%s/race", scratch_path);
+    (void)snprintf(path, sizeof path, "%s/x.db", folder);
+    if (mkdir(folder, 0755) != 0)
+        abort();
+    (void)sqlite->export_to(&root, &ways[0].opener, addon, path, &progress, &size_bytes, &e);
+    CHECK(e.status == VIA_PATH_INVALID && stat(path, &st) == 0 && st.st_size == 4 &&
+              count_in(folder) == 1,
+          "what appears at the path meanwhile is not written over (%s)", e.message);
+}
+
 static void
 test_export_places(void)
 {
@@ -800,6 +831,7 @@ main(void)
     test_twice_at_once();
     test_old_reader();
     test_locks_stay();
+    test_export_race();
     test_export_places();
     test_integrity();
     via_epoch_close(&epoch);

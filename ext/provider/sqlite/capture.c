@@ -99,14 +99,15 @@ via_capture_make(const struct via_root *root, const struct via_opener *opener, c
                  const char *snapshot_id, const struct via_progress *progress,
                  struct via_snapshot_facts *out, struct via_error *e)
 {
-    char data[VIA_PATH_SIZE], folder[VIA_PATH_SIZE], ready[VIA_PATH_SIZE];
-    struct via_copy c = {.data = data, .progress = progress};
+    char data[VIA_PATH_SIZE], log[VIA_PATH_SIZE], folder[VIA_PATH_SIZE], ready[VIA_PATH_SIZE];
+    struct via_copy c = {.data = data, .log = log, .progress = progress};
     struct via_error why = {0};
     struct stat st;
 
     memset(out, 0, sizeof *out);
     if (!capture_path(root, addon_id, snapshot_id, CAPTURE_READY, ready) ||
         !via_place_put(root, addon_id, VIA_PLACE_DATA, "", data) ||
+        !via_place_put(root, addon_id, VIA_PLACE_DATA, "-wal", log) ||
         !via_place_put(root, addon_id, "snapshots", "", folder))
         return capture_fail_id(e);
     if (capture_find(ready, out))

@@ -14,10 +14,12 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CLONE_CHUNK ((int64_t)4 << 20)
+#define CLONE_CHUNK ((int64_t)1 << 20)
+#define CLONE_AHEAD (2 * CLONE_CHUNK) /* of the disk, while others write */
 #define CLONE_LISTEN_MS 250
 #define CLONE_SHORT (-1) /* in place of an errno: the file ends too early */
 
@@ -80,10 +82,34 @@ child_copy_some(int from, int to, int64_t at, size_t n, bool *by_kernel)
     return child_pass(from, to, at, n);
 }
 
+/* Has the file changed since the last look? */
+static bool
+child_is_changed(const char *path, struct timespec *last)
+{
+    struct timespec before = *last;
+    struct stat st;
+
+    if (!path || stat(path, &st) < 0)
+        return false;
+    *last = st.st_mtim;
+    return before.tv_sec != last->tv_sec || before.tv_nsec != last->tv_nsec;
+}
+
+/* Write out `n` bytes at `at` as they come. While others write, wait for what went before: their
+ * syncs would queue behind all that the disk has been given. */
+static void
+child_write_out(int to, int64_t at, int64_t n, bool is_paced)
+{
+    (void)sync_file_range(to, at, n, SYNC_FILE_RANGE_WRITE);
+    if (is_paced && at >= CLONE_AHEAD)
+        (void)sync_file_range(to, at - CLONE_AHEAD, CLONE_CHUNK, SYNC_FILE_RANGE_WAIT_BEFORE);
+}
+
 static int
 child_copy(const struct via_clone *c, int from, int out)
 {
-    bool by_kernel = true;
+    bool by_kernel = true, is_paced = false;
+    struct timespec last = {0};
     int64_t at = 0, told = 0;
 
     if (ioctl(c->to, FICLONE, from) == 0) /* of a file that is longer, the rest is cut */
@@ -92,6 +118,7 @@ child_copy(const struct via_clone *c, int from, int out)
     if (fallocate(c->to, 0, 0, c->size_bytes) < 0 && errno != EOPNOTSUPP && errno != ENOSYS &&
         errno != EINTR)
         return errno;
+    (void)child_is_changed(c->log, &last);
     (void)posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
     while (at < c->size_bytes) {
         int64_t n = c->size_bytes - at < CLONE_CHUNK ? c->size_bytes - at : CLONE_CHUNK;
@@ -104,8 +131,8 @@ child_copy(const struct via_clone *c, int from, int out)
         at += got;
         if (at - told < CLONE_CHUNK && at < c->size_bytes)
             continue;
-        /* Written out as it comes: a flood at the end would hold up the writers' own syncs. */
-        (void)sync_file_range(c->to, told, at - told, SYNC_FILE_RANGE_WRITE);
+        is_paced |= child_is_changed(c->log, &last);
+        child_write_out(c->to, told, at - told, is_paced);
         child_say(out, told = at, 0, false);
     }
     return 0;

@@ -9,6 +9,7 @@
 
 struct via_clone {
     const char *from;   /* path */
+    const char *log;    /* path: while this file changes, others write, and go first; or NULL */
     int to;             /* descriptor of an empty file */
     int64_t size_bytes; /* how much of it */
     /* Called several times a second with the bytes that are there; false asks to stop. */

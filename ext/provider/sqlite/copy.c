@@ -88,6 +88,7 @@ static enum via_status
 copy_content(struct copy_run *run, struct via_pin *pin, struct via_error *e)
 {
     struct via_clone clone = {.from = run->c->data,
+                              .log = run->c->log,
                               .to = run->c->fd,
                               .size_bytes = run->size_bytes,
                               .tell = copy_tell_cloned,

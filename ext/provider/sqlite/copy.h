@@ -6,6 +6,7 @@
 
 struct via_copy {
     const char *data; /* the path of the live main file, for a process of its own to read */
+    const char *log;  /* the path of its write-ahead log */
     const char *path; /* of the copy: a file that is there and that nobody else knows */
     int fd;           /* of the copy, for reading and writing */
     bool is_plain;    /* the copy is to be a database without write-ahead log; it has no digest */

@@ -122,12 +122,13 @@ via_export_make(const struct via_root *root, const struct via_opener *opener, co
 {
     struct via_error why = {0};
     struct export_place place;
-    char data[VIA_PATH_SIZE];
-    struct via_copy c = {.data = data, .is_plain = true, .progress = progress};
+    char data[VIA_PATH_SIZE], log[VIA_PATH_SIZE];
+    struct via_copy c = {.data = data, .log = log, .is_plain = true, .progress = progress};
     struct stat st;
 
     *size_bytes = 0;
-    if (!via_place_put(root, addon_id, VIA_PLACE_DATA, "", data))
+    if (!via_place_put(root, addon_id, VIA_PLACE_DATA, "", data) ||
+        !via_place_put(root, addon_id, VIA_PLACE_DATA, "-wal", log))
         return via_place_fail_id(e);
     if (!via_place_is_data(root, addon_id, &st))
         return via_place_fail_missing(e);

@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FOLLOW_NICE 10
 #define FOLLOW_CHUNK ((size_t)1 << 18) /* stays in the processor's cache */
 
 /* Wait for more; how many bytes there are to read at `at`, 0 at the end. */
@@ -46,10 +48,9 @@ follow_run(struct via_follow *f, struct via_digest *d, char *chunk)
     return 0;
 }
 
-static void *
-follow_main(void *arg)
+static void
+follow_main(struct via_follow *f)
 {
-    struct via_follow *f = arg;
     struct via_digest d;
     char *chunk = malloc(FOLLOW_CHUNK);
 
@@ -57,6 +58,14 @@ follow_main(void *arg)
     f->err = chunk ? follow_run(f, &d, chunk) : ENOMEM;
     via_digest_end(&d, f->digest);
     free(chunk);
+}
+
+/* The writers of the content come first. (Linux keeps a priority for each thread.) */
+static void *
+follow_thread(void *arg)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), FOLLOW_NICE);
+    follow_main(arg);
     return NULL;
 }
 
@@ -71,7 +80,7 @@ via_follow_begin(struct via_follow *f, int fd)
     /* Signals are for the threads of the program that we are a guest in. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    f->has_thread = pthread_create(&f->thread, NULL, follow_main, f) == 0;
+    f->has_thread = pthread_create(&f->thread, NULL, follow_thread, f) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -111,7 +120,7 @@ via_follow_end(struct via_follow *f, int64_t bytes, char digest[65], struct via_
     if (f->has_thread)
         (void)pthread_join(f->thread, NULL);
     else
-        (void)follow_main(f);
+        follow_main(f);
     pthread_cond_destroy(&f->news);
     pthread_mutex_destroy(&f->lock);
     err = f->err;
