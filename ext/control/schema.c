@@ -86,7 +86,8 @@ static const struct step control_steps[] = {
     {"CREATE TABLE exports(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
      " addon_id TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, size_bytes INTEGER,"
      " created_at TEXT NOT NULL);"
-     "CREATE INDEX exports_addon ON exports(addon_id)",
+     "CREATE INDEX exports_addon ON exports(addon_id);"
+     "CREATE INDEX exports_state ON exports(state)",
      "copies that left the state root"},
 };
 

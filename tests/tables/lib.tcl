@@ -16,12 +16,14 @@ proc furnished {} {
         INSERT INTO via_instances(app) VALUES('api');
         INSERT INTO via_tokens(kind,instance,path)
             SELECT 'workload', id, [quote [dict get $::world token]] FROM via_instances;
+        INSERT INTO via_snapshots(addon,reason) VALUES('app-db','kept');
         UPDATE via_settings SET value='0' WHERE name='destroy_retention_s';"
     dict set ::world root $::env(VIA_STATE_DIR)
 }
 
 set tables {via_apps via_addons via_bindings via_generations via_releases via_release_bindings
-    via_deploys via_instances via_tokens via_operations via_audit via_settings via_readiness}
+    via_deploys via_instances via_tokens via_operations via_audit via_settings via_readiness
+    via_snapshots via_exports}
 
 proc rows_query {} {
     join [lmap table $::tables { format {SELECT '%s', * FROM %s ORDER BY rowid;} $table $table }]
@@ -89,6 +91,10 @@ proc changes {} {
         {mint a generation token}
             {INSERT INTO via_tokens(kind,instance,binding,path)
              SELECT 'generation', id, 'DATABASE', 'TOKEN' FROM via_instances}
+        {capture a snapshot} {INSERT INTO via_snapshots(addon,app) VALUES('spare','api')}
+        {delete a snapshot} {DELETE FROM via_snapshots}
+        {export} {INSERT INTO via_exports(addon,app,path) VALUES('spare','api','TOKEN')}
+        {repair} {UPDATE via_storage SET repair=1 WHERE addon='spare'}
         {change a setting} {UPDATE via_settings SET value='77' WHERE name='handover_s'}
         {reset a setting} {UPDATE via_settings SET value=NULL WHERE name='destroy_retention_s'}
     }
