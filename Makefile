@@ -38,7 +38,7 @@ CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%)
 
 # -- rooms of the agent, the client and the command line ------------------------
 HTTP   := headers host listen server
-PROXY  := sqlerror policy values statements functions budget conn lanes pool tokens run write
+PROXY  := sqlerror policy values statements functions budget conn lanes pool tokens run streams write
 API    := agent reply sqlrequest gatecall sqlcall routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \

@@ -9,6 +9,7 @@
 #include "http/listen.h"
 #include "http/server.h"
 #include "identity/codec.h"
+#include "proxy/budget.h"
 
 #include <getopt.h>
 #include <pthread.h>
@@ -119,6 +120,7 @@ process_harden(void)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     signal(SIGPIPE, SIG_IGN);
+    via_budget_install();
     sqlite3_hard_heap_limit64(HEAP_BYTES);
 }
 

@@ -104,6 +104,7 @@ via_agent_open(struct via_agent *a, struct via_error *e)
         return via_error_set(e, VIA_INTERNAL_ERROR, "cannot register the guarded VFS: %s",
                              sqlite3_errstr(vfs));
     bounds_refresh(a);
+    via_streams_init(&a->streams);
     a->tokens = via_tokens_new();
     a->lanes = via_lanes_new();
     a->pool = a->lanes ? via_pool_new(a->lanes) : NULL;
@@ -162,6 +163,7 @@ via_agent_tick(struct via_agent *a, int64_t second)
     }
     bounds_refresh(a);
     via_tokens_tick(a->tokens, via_clock_now_ms());
+    via_streams_tick(&a->streams, a->pool, via_clock_mono_ms());
     via_pool_tick(a->pool);
     if (second % RECOVER_EVERY_S == 0)
         agent_recover(a);

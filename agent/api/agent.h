@@ -7,6 +7,7 @@
 #include "control/witness.h"
 #include "http/listen.h"
 #include "proxy/pool.h"
+#include "proxy/streams.h"
 #include "proxy/tokens.h"
 
 #include <stdatomic.h>
@@ -22,6 +23,7 @@ struct via_agent {
     struct via_tokens *tokens;
     struct via_lanes *lanes;
     struct via_pool *pool;
+    struct via_streams streams;
     struct via_lane door;                   /* requests that the gates have to look at */
     struct via_access *access[VIA_WORKERS]; /* each of its worker alone, made on first use */
     const struct via_epoch *access_epoch[VIA_WORKERS];

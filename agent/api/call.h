@@ -16,6 +16,7 @@ struct via_call {
     struct via_shelf *shelf; /* held for the lane it waits in */
     struct via_buf piece;    /* of a streamed result */
     size_t piece_at;
+    struct via_stream stream;
     bool parsed;
     bool writes; /* found to write, or about to */
     enum via_run_state streamed;

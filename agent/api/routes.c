@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#define STALL_S 30
 #define BODIES_BYTES ((size_t)256 << 20)
 
 struct route {
@@ -157,6 +158,7 @@ via_routes_handler(struct via_agent *a, struct via_http_handler *out)
         .arg = a,
         .admit = routes_admit,
         .serve = routes_serve,
+        .stall_s = STALL_S,
         .bodies_max = BODIES_BYTES,
         .refuse = routes_refuse,
         .body_limit = routes_body_limit,

@@ -232,6 +232,8 @@ call_pull(struct via_http_request *r, char *out, size_t size)
         return VIA_HTTP_END;
     if (c->streamed != VIA_RUN_MORE)
         return VIA_HTTP_CUT;
+    if (!via_streams_take(&c->agent->streams, &c->stream))
+        return VIA_HTTP_CUT;
     call_park(c, &c->run.conn->shelf->reads, task_more);
     return VIA_HTTP_WAIT;
 }
@@ -244,6 +246,8 @@ task_more(struct via_task *task, int worker)
     (void)worker;
     c->streamed = via_run_more(&c->run, c->agent->pool);
     c->piece_at = 0;
+    if (c->streamed == VIA_RUN_MORE)
+        via_streams_put(&c->agent->streams, &c->stream, &c->run);
     if (c->streamed == VIA_RUN_FAILED || c->streamed == VIA_RUN_STALE)
         via_log(VIA_LOG_WARN, "a result was cut off: %s: %s", via_status_word(c->run.error.status),
                 c->run.error.message);
@@ -261,6 +265,7 @@ call_stream(struct via_call *c)
     c->streamed = VIA_RUN_MORE;
     via_buf_reset(&c->piece);
     c->piece_at = 0;
+    via_streams_put(&c->agent->streams, &c->stream, &c->run);
 }
 
 /* -- the lanes ------------------------------------------------------------------ */
@@ -346,6 +351,7 @@ via_sqlcall_over(struct via_agent *a, struct via_http_request *r)
 
     if (!c)
         return;
+    via_streams_remove(&a->streams, &c->stream);
     via_run_end(&c->run, a->pool);
     via_call_drop_pass(c);
     via_json_free(c->request.doc);

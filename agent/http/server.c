@@ -16,8 +16,7 @@
 #define POOL_THREADS 2
 #define POOL_BYTES (16 * 1024)
 #define KEEP_BYTES (64 * 1024)
-#define IDLE_S 300 /* a connection without a request */
-#define STALL_S 30 /* a client that takes nothing of a streamed answer */
+#define IDLE_S 300 /* a connection on which nothing moves, streams apart */
 #define CONNECTIONS 8192
 #define TOO_LARGE "the request is longer than request_bytes allows"
 
@@ -88,10 +87,12 @@ link_queue(struct link *l)
     enum MHD_Result done;
     char number[16];
 
-    if (l->r.pull)
+    if (l->r.pull) {
+        MHD_set_connection_option(l->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                  l->server->handler->stall_s);
         response =
             MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, POOL_BYTES, link_read, l, NULL);
-    else
+    } else
         response = MHD_create_response_from_buffer(l->r.reply.len, l->r.reply.data,
                                                    MHD_RESPMEM_PERSISTENT);
     if (!response)

@@ -70,6 +70,7 @@ struct via_http_handler {
     /* The longest body that is read now. */
     size_t (*body_limit)(void *arg);
 
+    unsigned stall_s;  /* a client that takes nothing of a streamed answer for so long is cut off */
     size_t bodies_max; /* bytes of bodies in memory at once, in all servers of the process */
 
     /* The request is over: its answer sent, or its client gone. */

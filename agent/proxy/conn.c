@@ -54,27 +54,38 @@ conn_busy(void *arg, int times)
 }
 
 static void
-conn_limit(sqlite3 *db, const struct via_bounds *b)
+conn_limit(sqlite3 *db)
 {
     const struct {
         int id;
-        int64_t value;
+        int value;
     } limits[] = {
         {SQLITE_LIMIT_LENGTH, VIA_VALUE_BYTES},
-        {SQLITE_LIMIT_SQL_LENGTH, b->sql_bytes},
         {SQLITE_LIMIT_EXPR_DEPTH, 500},
         {SQLITE_LIMIT_COMPOUND_SELECT, 500},
         {SQLITE_LIMIT_VDBE_OP, 4000000},
         {SQLITE_LIMIT_FUNCTION_ARG, 100},
         {SQLITE_LIMIT_ATTACHED, 1}, /* for the inside of VACUUM; the policy refuses ATTACH */
         {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES},
-        {SQLITE_LIMIT_VARIABLE_NUMBER, b->params_max},
         {SQLITE_LIMIT_TRIGGER_DEPTH, 100},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
     };
 
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
-        sqlite3_limit(db, limits[i].id, (int)limits[i].value);
+        sqlite3_limit(db, limits[i].id, limits[i].value);
+}
+
+/* What an operator may change while the connection is open. */
+static void
+conn_bound(struct via_conn *c, const struct via_bounds *b)
+{
+    if (c->sql_bytes == b->sql_bytes && c->params_max == b->params_max)
+        return;
+    sqlite3_limit(c->db, SQLITE_LIMIT_SQL_LENGTH, (int)b->sql_bytes);
+    sqlite3_limit(c->db, SQLITE_LIMIT_VARIABLE_NUMBER, (int)b->params_max);
+    via_statements_clear(&c->statements); /* prepared under other bounds */
+    c->sql_bytes = b->sql_bytes;
+    c->params_max = b->params_max;
 }
 
 static int
@@ -118,7 +129,8 @@ via_conn_open(struct via_conn **out, const char *addon_id, bool writer,
         return e->status;
     }
     sqlite3_extended_result_codes(c->db, 1);
-    conn_limit(c->db, bounds);
+    conn_limit(c->db);
+    conn_bound(c, bounds);
     *rc = conn_harden(c);
     if (*rc != SQLITE_OK) {
         via_sqlite_error(c->db, *rc, e, &name);
@@ -201,11 +213,12 @@ conn_tune(struct via_conn *c, const struct via_addon_policy *p)
 }
 
 int
-via_conn_begin(struct via_conn *c, const struct via_grant *grant)
+via_conn_begin(struct via_conn *c, const struct via_grant *grant, const struct via_bounds *bounds)
 {
     int rc;
 
     c->stop = VIA_STOP_NONE;
+    conn_bound(c, bounds);
     c->slot = (struct via_grant_slot){.grant = grant, .write = c->policy.writer};
     rc = sqlite3_file_control(c->db, "main", VIA_FCNTL_GRANT, &c->slot);
     if (rc == SQLITE_OK)

@@ -5,6 +5,7 @@
 #ifndef VIA_PROXY_CONN_H
 #define VIA_PROXY_CONN_H
 
+#include "proxy/budget.h"
 #include "proxy/statements.h"
 #include "vfs/vfs.h"
 
@@ -35,14 +36,17 @@ struct via_conn {
     struct via_policy policy;
     struct via_statements statements;
     struct via_grant_slot slot;
-    int64_t deadline_ms;     /* by via_clock_mono_ms */
-    int64_t busy_until_ms;   /* wait that long for other processes; 0: not at all */
-    enum via_conn_stop stop; /* why the progress handler stopped a statement */
+    struct via_budget budget; /* of the operation that has it */
+    int64_t deadline_ms;      /* by via_clock_mono_ms */
+    int64_t busy_until_ms;    /* wait that long for other processes; 0: not at all */
+    enum via_conn_stop stop;  /* why the progress handler stopped a statement */
     bool tuned;
     bool broken;      /* close it instead of keeping it */
     int foreign_keys; /* as set now; -1: unknown */
     int synchronous_full;
     int64_t max_size_bytes;
+    int64_t sql_bytes; /* as set now, as the next */
+    int64_t params_max;
     int64_t used_ms;
     int64_t looked_s; /* when it was last seen to be the file of its name */
 };
@@ -53,8 +57,9 @@ VIA_MUST_USE enum via_status via_conn_open(struct via_conn **out, const char *ad
                                            struct via_error *e);
 void via_conn_close(struct via_conn *c);
 
-/* Lend the rights of `grant` until via_conn_end(). Returns an SQLITE_ code. */
-int via_conn_begin(struct via_conn *c, const struct via_grant *grant);
+/* Lend the rights of `grant`, under `bounds`, until via_conn_end(). Returns an SQLITE_ code. */
+int via_conn_begin(struct via_conn *c, const struct via_grant *grant,
+                   const struct via_bounds *bounds);
 
 /* Take them back: no statement is active and no transaction open afterwards. */
 void via_conn_end(struct via_conn *c);

@@ -15,7 +15,8 @@ struct via_shelf {
     int64_t used_ms;
     struct via_conn *idle; /* readers */
     struct via_conn *writer;
-    int streams; /* readers lent to results that are on their way */
+    _Atomic int64_t held_bytes; /* of memory, by the operations under way */
+    int streams;                /* readers lent to results that are on their way */
     struct via_lane writes;
     struct via_lane reads;
 };

@@ -10,8 +10,11 @@
 #include <string.h>
 #include <strings.h>
 
-#define QUICK_MS 3              /* by a clock of milliseconds: between 2 and 3 */
-#define QUICK_BYTES (64 * 1024) /* of result */
+#define QUICK_MS 3                           /* by a clock of milliseconds: between 2 and 3 */
+#define QUICK_BYTES (64 * 1024)              /* of result */
+#define LONGEST_MS ((int64_t)1 << 40)        /* of a statement: ever, without an overflow */
+#define READ_HEAP_BYTES ((int64_t)256 << 20) /* the operations of one add-on together */
+#define WRITE_HEAP_BYTES ((int64_t)512 << 20)
 #define QUICK_SQL_BYTES (16 * 1024)
 #define QUICK_VALUE_BYTES QUICK_BYTES /* of one value: what bounds a single step */
 
@@ -54,6 +57,19 @@ run_too_large(struct via_run *run)
     return VIA_RUN_FAILED;
 }
 
+/* -- memory --------------------------------------------------------------------- */
+
+/* Count what SQLite allocates for `run` on this thread, until run_leave() or its end. */
+static void
+run_enter(struct via_run *run)
+{
+    struct via_conn *c = run->conn;
+
+    c->budget.shared = &c->shelf->held_bytes;
+    c->budget.limit_bytes = c->policy.writer ? WRITE_HEAP_BYTES : READ_HEAP_BYTES;
+    via_budget_enter(&c->budget);
+}
+
 /* -- the statement and its rows ------------------------------------------------- */
 
 /* Begin on the connection that `run` holds: rights, statement, parameters. */
@@ -69,7 +85,7 @@ run_prepare(struct via_run *run)
                       (long long)run->bounds->sql_bytes);
         return VIA_RUN_FAILED;
     }
-    rc = via_conn_begin(c, &run->pass->grant);
+    rc = via_conn_begin(c, &run->pass->grant, run->bounds);
     if (rc != SQLITE_OK)
         return via_run_fail(run, rc);
     if (run->kind == VIA_RUN_SETUP)
@@ -173,10 +189,11 @@ run_put_tail(struct via_run *run)
 
 /* Give the connection back as it was found. */
 void
-via_run_release(struct via_run *run, struct via_pool *pool)
+via_run_end(struct via_run *run, struct via_pool *pool)
 {
     if (!run->conn)
         return;
+    via_budget_leave();
     if (run->statement) {
         sqlite3_reset(run->statement->stmt);
         sqlite3_clear_bindings(run->statement->stmt);
@@ -187,14 +204,9 @@ via_run_release(struct via_run *run, struct via_pool *pool)
     run->streaming = false;
     run->statement = NULL;
     via_conn_end(run->conn);
+    via_budget_end(&run->conn->budget);
     via_pool_put(pool, run->conn);
     run->conn = NULL;
-}
-
-void
-via_run_end(struct via_run *run, struct via_pool *pool)
-{
-    via_run_release(run, pool);
 }
 
 /* -- reads ---------------------------------------------------------------------- */
@@ -260,11 +272,12 @@ via_run_read_quick(struct via_run *run, struct via_pool *pool)
         return VIA_RUN_SLOW;
     if (!via_conn_is_in_place(run->conn, false)) {
         run->conn->broken = true;
-        via_run_release(run, pool);
+        via_run_end(run, pool);
         return VIA_RUN_SLOW;
     }
     run->conn->deadline_ms = via_clock_mono_ms() + QUICK_MS;
     run->conn->busy_until_ms = 0;
+    run_enter(run);
     sqlite3_limit(run->conn->db, SQLITE_LIMIT_LENGTH, QUICK_VALUE_BYTES);
     state = run_prepare(run);
     if (state == VIA_RUN_DONE && !is_quick(run))
@@ -276,7 +289,7 @@ via_run_read_quick(struct via_run *run, struct via_pool *pool)
     }
     state = read_or_write(run, state);
     sqlite3_limit(run->conn->db, SQLITE_LIMIT_LENGTH, VIA_VALUE_BYTES);
-    via_run_release(run, pool);
+    via_run_end(run, pool);
     if (state == VIA_RUN_MORE || (state == VIA_RUN_FAILED && !is_own_mistake(run))) {
         via_error_clear(&run->error);
         run->sqlite = NULL;
@@ -288,11 +301,17 @@ via_run_read_quick(struct via_run *run, struct via_pool *pool)
 }
 
 static int64_t
+clamp_ms(int64_t ms)
+{
+    return ms < LONGEST_MS ? ms : LONGEST_MS;
+}
+
+static int64_t
 run_timeout_ms(const struct via_run *run)
 {
     int64_t own = run->pass->grant.policy.statement_timeout_ms;
 
-    return own ? own : run->bounds->statement_timeout_ms;
+    return clamp_ms(own ? own : run->bounds->statement_timeout_ms);
 }
 
 /* Take a connection of `shelf` and prepare. */
@@ -306,9 +325,10 @@ via_run_open(struct via_run *run, struct via_pool *pool, struct via_shelf *shelf
         via_pool_drop(pool, shelf);
         return run->rc == SQLITE_IOERR_AUTH ? VIA_RUN_STALE : VIA_RUN_FAILED;
     }
+    run_enter(run);
     run->deadline_ms = now_ms + run_timeout_ms(run);
     run->conn->deadline_ms = run->deadline_ms;
-    run->conn->busy_until_ms = now_ms + run->bounds->busy_timeout_ms;
+    run->conn->busy_until_ms = now_ms + clamp_ms(run->bounds->busy_timeout_ms);
     return run_prepare(run);
 }
 
@@ -327,13 +347,15 @@ via_run_read(struct via_run *run, struct via_pool *pool, struct via_shelf *shelf
     state = read_or_write(run, state);
     if (state == VIA_RUN_MORE) {
         run->streaming = via_pool_begin_stream(pool, shelf);
-        if (run->streaming)
+        if (run->streaming) {
+            via_budget_leave();
             return state;
+        }
         via_error_set(&run->error, VIA_OVERLOADED,
                       "too many long results of this add-on are on their way; try again");
         state = VIA_RUN_FAILED;
     }
-    via_run_release(run, pool);
+    via_run_end(run, pool);
     if (state != VIA_RUN_DONE)
         via_buf_reset(run->out);
     return state;
@@ -348,13 +370,15 @@ via_run_more(struct via_run *run, struct via_pool *pool)
     via_buf_reset(run->out);
     if (via_clock_mono_ms() >= run->deadline_ms) {
         via_error_set(&run->error, VIA_STATEMENT_TIMEOUT, "the statement took longer than allowed");
-        via_run_release(run, pool);
+        via_run_end(run, pool);
         return VIA_RUN_FAILED;
     }
+    run_enter(run);
     state = via_run_rows(run, VIA_PIECE_NEXT);
     if (state == VIA_RUN_DONE)
         run_put_tail(run);
+    via_budget_leave();
     if (state != VIA_RUN_MORE)
-        via_run_release(run, pool);
+        via_run_end(run, pool);
     return state;
 }

@@ -57,7 +57,7 @@ enum via_run_state via_run_read(struct via_run *run, struct via_pool *pool,
 /* The next piece into an emptied `out`. */
 enum via_run_state via_run_more(struct via_run *run, struct via_pool *pool);
 
-/* Give up what VIA_RUN_MORE holds. Fine in any state. */
+/* Give the connection back as it was found. Fine without one. */
 void via_run_end(struct via_run *run, struct via_pool *pool);
 
 /* Write on a worker, on the lane of writes; the hold is consumed. */

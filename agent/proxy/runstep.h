@@ -17,7 +17,4 @@ void via_run_put_counts(struct via_run *run, int64_t changed, int64_t rowid);
 /* Say what `rc`, just returned by the connection, means for this run. */
 enum via_run_state via_run_fail(struct via_run *run, int rc);
 
-/* Give the connection back as it was found. */
-void via_run_release(struct via_run *run, struct via_pool *pool);
-
 #endif

@@ -153,7 +153,7 @@ via_run_write(struct via_run *run, struct via_pool *pool, struct via_shelf *shel
     state = via_run_open(run, pool, shelf, true);
     if (state == VIA_RUN_DONE)
         state = run->kind == VIA_RUN_SETUP ? write_setup(run) : write_execute(run);
-    via_run_release(run, pool);
+    via_run_end(run, pool);
     if (state != VIA_RUN_DONE)
         via_buf_reset(run->out);
     return state;

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 #define BODIES 400000
 
 static struct via_http_request *parked;
+static _Atomic bool pulling;
 
 static enum via_http_turn
 admit(void *arg, struct via_http_request *r)
@@ -21,6 +23,14 @@ admit(void *arg, struct via_http_request *r)
     (void)arg;
     (void)r;
     return VIA_HTTP_READ;
+}
+
+static ssize_t
+pull(struct via_http_request *r, char *out, size_t size)
+{
+    (void)r;
+    memset(out, 'x', size);
+    return (ssize_t)size;
 }
 
 static enum via_http_turn
@@ -33,6 +43,11 @@ serve(void *arg, struct via_http_request *r)
         return VIA_HTTP_PARKED;
     }
     r->status = 200;
+    if (strcmp(r->path, "/endless") == 0) {
+        r->pull = pull;
+        atomic_store(&pulling, true);
+        return VIA_HTTP_ANSWERED;
+    }
     via_buf_puts(&r->reply, "fine");
     return VIA_HTTP_ANSWERED;
 }
@@ -57,7 +72,8 @@ static void
 over(void *arg, struct via_http_request *r)
 {
     (void)arg;
-    (void)r;
+    if (r->pull)
+        atomic_store(&pulling, false);
 }
 
 static void
@@ -144,6 +160,20 @@ check_short(int port)
 }
 
 static void
+check_stall(int port)
+{
+    int fd = dial(port);
+
+    say(fd, "/endless", 2, 2);
+    nap(300);
+    CHECK(atomic_load(&pulling), "a client that does not read is waited for");
+    for (int i = 0; i < 80 && atomic_load(&pulling); i++)
+        nap(50);
+    CHECK(!atomic_load(&pulling), "for stall_s and no longer");
+    close(fd);
+}
+
+static void
 check_abandon(struct via_http_server *s, int port)
 {
     int fd = dial(port);
@@ -169,6 +199,7 @@ main(void)
                                                     .refuse = refuse,
                                                     .body_limit = body_limit,
                                                     .bodies_max = BODIES,
+                                                    .stall_s = 1,
                                                     .over = over,
                                                     .gone = over};
     struct via_http_server *s;
@@ -183,6 +214,7 @@ main(void)
     s = via_http_server_new(fd, &handler);
     check_bodies(port);
     check_short(port);
+    check_stall(port);
     check_abandon(s, port);
     return check_end(); /* a server that was left behind is not freed */
 }
