@@ -78,6 +78,7 @@ is_reserved(const char *name)
     return name && strncasecmp(name, "via_", 4) == 0;
 }
 
+/* Functions of which one call is over in a moment, as long as no value is long; sorted. */
 static const char *const cheap[] = {
     "->",
     "->>",
