@@ -188,7 +188,7 @@ root_make(struct via_root *root, struct via_error *e)
         return root_fail(root, errno, e);
     /* A link that leads nowhere: making what it points at is not ours to decide. */
     if (lstat(root->path, &st) == 0)
-        return root_fail(root, ENOENT, e);
+        return S_ISLNK(st.st_mode) ? root_fail(root, ENOENT, e) : VIA_OK; /* made meanwhile */
     status = root_make_parents(root, e);
     if (status != VIA_OK)
         return status;
