@@ -1,4 +1,5 @@
-/* keyfile.h: one key as a file keys/<kid>.jwk (RFC 8037). For keys.c, and for whoever looks for damage.
+/* keyfile.h: one key as a file keys/<kid>.jwk (RFC 8037). For keys.c, and for whoever looks for
+ * damage.
  *
  * A file is believed only when it is a regular file of the root's owner that nobody else
  * may read, and says of itself what its name says. */

@@ -69,8 +69,8 @@ struct via_provider {
      * VIA_STORAGE_FULL, VIA_OPERATION_INTERRUPTED. */
     enum via_status (*snapshot)(const struct via_root *root, const struct via_opener *opener,
                                 const char *addon_id, const char *snapshot_id,
-                                const struct via_progress *progress,
-                                struct via_snapshot_facts *out, struct via_error *e);
+                                const struct via_progress *progress, struct via_snapshot_facts *out,
+                                struct via_error *e);
 
     /* Does the snapshot's file have this digest, and pass its integrity check?
      * VIA_SNAPSHOT_MISSING, VIA_SNAPSHOT_CORRUPT. */

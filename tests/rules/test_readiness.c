@@ -66,8 +66,9 @@ main(void)
 
     f = all_right();
     f.storage_present = false;
-    check_blocked("no storage", &f, "1011", "storage_missing", "operator",
-                  "via addon ensure sqlite app-db --app api --bind DATABASE --target prod --repair");
+    check_blocked(
+        "no storage", &f, "1011", "storage_missing", "operator",
+        "via addon ensure sqlite app-db --app api --bind DATABASE --target prod --repair");
     f.binding = "";
     check_blocked("no storage and no binding", &f, "1001", "storage_missing", "operator",
                   "--repair");

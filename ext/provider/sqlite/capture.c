@@ -91,6 +91,7 @@ capture_build(const struct via_root *root, const struct via_opener *opener, cons
     if (status == VIA_OK)
         status = via_fs_publish(incoming, ready, e);
     via_claim_drop(&claim, status == VIA_OK);
+    c->path = NULL; /* it is of this call */
     return status;
 }
 
