@@ -53,7 +53,6 @@ epoch_start(struct via_epoch_page *page, struct via_error *e)
                              "run/epoch is not Via's; stop the agent and remove the file");
     atomic_store(&page->begun, 1);
     atomic_store(&page->done, 1);
-    atomic_thread_fence(memory_order_seq_cst);
     memcpy(page->magic, epoch_magic, sizeof epoch_magic);
     return VIA_OK;
 }
