@@ -10,7 +10,8 @@
 void via_options_merge(struct via_sql *db, const char *old, const char *change,
                        struct via_buf *out);
 
-/* The policy in stored options; defaults for what is absent. `block_reason` may be NULL. */
-void via_options_policy(const char *options, struct via_addon_policy *out);
+/* The policy in the stored options `text`; defaults for what is absent, nothing allowed when it
+ * cannot be read. */
+void via_options_policy(const char *text, struct via_addon_policy *out);
 
 #endif
