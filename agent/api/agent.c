@@ -65,12 +65,12 @@ bounds_refresh(struct via_agent *a)
 }
 
 static void
-agent_recover(struct via_agent *a)
+agent_recover(void)
 {
     struct via_error e = {0};
     int settled = 0;
 
-    if (via_effects_recover(&a->root, &settled, &e) != VIA_OK)
+    if (via_effects_recover(&settled, &e) != VIA_OK)
         via_log(VIA_LOG_WARN, "cannot mend unfinished operations: %s: %s",
                 via_status_word(e.status), e.message);
     if (settled)
@@ -111,7 +111,7 @@ via_agent_open(struct via_agent *a, struct via_error *e)
     via_lane_init(&a->door, VIA_LANE_QUICK, VIA_WORKERS);
     if (!a->tokens || !a->pool || !atomic_load(&a->bounds))
         return via_error_set(e, VIA_OUT_OF_MEMORY, "there is no memory for the agent");
-    agent_recover(a);
+    agent_recover();
     return VIA_OK;
 }
 
@@ -166,5 +166,5 @@ via_agent_tick(struct via_agent *a, int64_t second)
     via_streams_tick(&a->streams, a->pool, via_clock_mono_ms());
     via_pool_tick(a->pool);
     if (second % RECOVER_EVERY_S == 0)
-        agent_recover(a);
+        agent_recover();
 }

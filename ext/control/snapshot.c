@@ -16,7 +16,7 @@ copy_check(struct via_store *s, const struct via_addon *a)
                      via_addon_state_word(a->state));
 }
 
-/* Write the operation and the intent for the row `id` of an add-on. Returns the operation's id. */
+/* Write the operation and the intent for the row `id` of an add-on; its id goes into `op_id`. */
 static void
 copy_intend(struct via_store *s, enum via_intent_kind intent, const char *kind,
             const struct via_addon *a, const char *id, char op_id[VIA_ID_SIZE])

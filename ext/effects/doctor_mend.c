@@ -258,7 +258,7 @@ doctor_mend_operation(struct via_store *s, const char *subject, struct via_error
     int settled;
     bool open;
 
-    via_ignore(via_effects_recover(&s->root, &settled, &why));
+    via_ignore(via_effects_recover(&settled, &why));
     q = via_sql_stmt(db, "SELECT 1 FROM main.operations WHERE id = ?1 AND"
                          " state IN ('pending', 'running')");
     via_sql_bind_text(db, q, 1, subject);

@@ -162,14 +162,13 @@ recover_count(enum via_status status, const struct via_error *why, struct via_er
 }
 
 enum via_status
-via_effects_recover(const struct via_root *root, int *settled, struct via_error *e)
+via_effects_recover(int *settled, struct via_error *e)
 {
     struct via_store *s = NULL;
     char now[VIA_TIME_SIZE];
     struct via_addon a = {0};
     int64_t rid = 0;
 
-    (void)root;
     *settled = 0;
     if (via_store_new(&s, e) != VIA_OK)
         return e->status;

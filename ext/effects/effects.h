@@ -20,7 +20,6 @@ VIA_MUST_USE enum via_status via_effects_carry_out(struct via_store *store, stru
 
 /* Resume or undo every operation whose owner is dead, and remove storage whose retention is over.
  * *settled counts what was mended. For the agent's start and its tick. */
-VIA_MUST_USE enum via_status via_effects_recover(const struct via_root *root, int *settled,
-                                                 struct via_error *e);
+VIA_MUST_USE enum via_status via_effects_recover(int *settled, struct via_error *e);
 
 #endif
