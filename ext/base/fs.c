@@ -351,7 +351,7 @@ via_fs_read(const char *path, size_t max, char **out, size_t *n, struct via_erro
         free(*out);
         *out = NULL;
         *n = 0;
-        status = via_error_set(e, VIA_STATE_UNAVAILABLE, "%.200s is longer than %zu bytes",
+        status = via_error_set(e, VIA_VALUE_INVALID, "%.200s is longer than %zu bytes",
                                base_name(path), max);
     }
     return status;

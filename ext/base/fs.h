@@ -29,7 +29,8 @@ VIA_MUST_USE enum via_status via_fs_write_new(const char *path, const void *byte
                                               struct via_error *e);
 
 /* Read a whole regular file (no symbolic link) of at most `max` bytes. *out is malloc'ed, NUL
- * added, *n without it; the caller frees. VIA_STATE_UNAVAILABLE when it cannot be read. */
+ * added, *n without it; the caller frees. VIA_STATE_UNAVAILABLE when it cannot be read,
+ * VIA_VALUE_INVALID when it is longer. */
 VIA_MUST_USE enum via_status via_fs_read(const char *path, size_t max, char **out, size_t *n,
                                          struct via_error *e);
 

@@ -29,7 +29,10 @@ guard_identify(struct via_guard *g, struct via_claims *claims, struct via_error 
     char *token;
     size_t n;
 
-    if (via_fs_read(g->token_file, VIA_TOKEN_SIZE, &token, &n, &unread) != VIA_OK)
+    status = via_fs_read(g->token_file, VIA_TOKEN_SIZE, &token, &n, &unread);
+    if (status == VIA_VALUE_INVALID)
+        return via_error_set(e, VIA_TOKEN_INVALID, "the token is too long");
+    if (status != VIA_OK)
         return via_error_set(e, VIA_TOKEN_MISSING, "the token file cannot be read: %.400s",
                              unread.message);
     while (n > 0 && (token[n - 1] == '\n' || token[n - 1] == '\r'))

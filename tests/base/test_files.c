@@ -77,7 +77,7 @@ test_write(void)
               holds(at("f"), "two"),
           "write_new does not replace");
     CHECK(entries_of(top) == 1, "no temporary stays behind");
-    CHECK(via_fs_read(at("f"), 2, &text, &n, NULL) == VIA_STATE_UNAVAILABLE && !text,
+    CHECK(via_fs_read(at("f"), 2, &text, &n, NULL) == VIA_VALUE_INVALID && !text,
           "a file longer than allowed is not read");
     CHECK(via_fs_read(at("f"), 3, &text, &n, NULL) == VIA_OK && n == 3, "one that fits is");
     free(text);
