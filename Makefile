@@ -30,7 +30,7 @@ PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlit
             sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage
 EFFECTS  := addon copies doctor doctor_files doctor_host doctor_mend doctor_rows effects step
 VFS      := refusal policy context guard file open vfs
-TABLES   := addons apps bindings cursor deploys engine findings generations hub instances \
+TABLES   := addons apps bindings cursor deploys engine findings gates generations hub instances \
             readiness records releases row snapshots storage
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \
         $(SQL:%=ext/sql/%) $(CONTROL:%=ext/control/%) $(PROVIDER:%=ext/provider/%) \

@@ -20,11 +20,12 @@ SQLITE_EXTENSION_INIT1
 #endif
 
 static const struct via_table *const all_tables[] = {
-    &via_table_apps,      &via_table_addons,           &via_table_bindings, &via_table_generations,
-    &via_table_releases,  &via_table_release_bindings, &via_table_deploys,  &via_table_instances,
-    &via_table_tokens,    &via_table_snapshots,        &via_table_exports,  &via_table_storage,
-    &via_table_readiness, &via_table_operations,       &via_table_audit,    &via_table_settings,
-    &via_table_findings,
+    &via_table_apps,        &via_table_addons,     &via_table_bindings,
+    &via_table_generations, &via_table_releases,   &via_table_release_bindings,
+    &via_table_deploys,     &via_table_instances,  &via_table_tokens,
+    &via_table_snapshots,   &via_table_exports,    &via_table_storage,
+    &via_table_readiness,   &via_table_operations, &via_table_audit,
+    &via_table_settings,    &via_table_findings,   &via_table_gates,
 };
 #define TABLE_COUNT (sizeof all_tables / sizeof all_tables[0])
 

@@ -30,6 +30,13 @@ struct check {
     int64_t generation;
 };
 
+/* What facts are read with. */
+struct reader {
+    struct via_sql *db;
+    struct via_keyring *keys;
+    struct via_buf *manifest;
+};
+
 enum via_status
 via_access_new(const struct via_root *root, const struct via_epoch *epoch, struct via_access **out,
                struct via_error *e)
@@ -96,7 +103,7 @@ gather_instance(struct via_sql *db, struct via_gate_facts *f)
 {
     const struct via_claims *c = f->claims;
     sqlite3_stmt *q = via_sql_stmt(db, "SELECT state, lease_expires_at, app, deploy, release"
-                                       " FROM rt.instances WHERE id = ?1");
+                                       " FROM live_instances WHERE id = ?1");
 
     via_sql_bind_text(db, q, 1, c->instance);
     f->instance_known = via_sql_row(db, q);
@@ -190,27 +197,36 @@ gather_addon(struct via_sql *db, struct check *c)
     via_sql_end(db, q);
 }
 
-/* One snapshot of each database for all facts, so that they belong together. */
+/* Every fact about `binding`; one that an earlier refusal makes idle is left out. */
 static void
-gather(struct via_access *a, struct check *c, const char *binding, int64_t generation)
+gather_facts(struct reader *r, struct check *c, const char *binding, int64_t generation)
 {
     struct via_gate_facts *f = &c->facts;
     struct via_error none = {0};
 
-    via_sql_exec(&a->db, "BEGIN");
-    gather_instance(&a->db, f);
-    gather_deploy(&a->db, f);
+    gather_instance(r->db, f);
+    gather_deploy(r->db, f);
     if (via_gate_check(VIA_GATE_WORKLOAD, f, &none) == VIA_OK) {
         f->manifest_holds =
-            via_manifest_verify(&a->db, a->keys, f->claims->release, f->claims->app, &a->manifest);
+            via_manifest_verify(r->db, r->keys, f->claims->release, f->claims->app, r->manifest);
         f->binding_listed =
             f->manifest_holds &&
-            via_manifest_find(a->manifest.data, a->manifest.len, binding, &c->entry);
+            via_manifest_find(r->manifest->data, r->manifest->len, binding, &c->entry);
     }
     if (f->binding_listed) {
-        gather_generation(&a->db, c, generation);
-        gather_addon(&a->db, c);
+        gather_generation(r->db, c, generation);
+        gather_addon(r->db, c);
     }
+}
+
+/* One snapshot of each database for all facts, so that they belong together. */
+static void
+gather(struct via_access *a, struct check *c, const char *binding, int64_t generation)
+{
+    struct reader r = {.db = &a->db, .keys = a->keys, .manifest = &a->manifest};
+
+    via_sql_exec(&a->db, "BEGIN");
+    gather_facts(&r, c, binding, generation);
     via_sql_exec(&a->db, "COMMIT");
     if (!sqlite3_get_autocommit(a->db.db)) {
         struct via_error kept = a->db.error;
@@ -240,6 +256,12 @@ check_token_scope(const struct via_claims *claims, const char **binding, int64_t
     return VIA_OK;
 }
 
+static enum via_mode
+entry_mode(const struct via_manifest_entry *entry)
+{
+    return strcmp(entry->mode, "rw") == 0 ? VIA_MODE_RW : VIA_MODE_RO;
+}
+
 enum via_status
 via_access_check(struct via_access *a, const struct via_claims *claims, const char *binding,
                  int64_t generation, struct via_grant *out, struct via_error *e)
@@ -259,13 +281,92 @@ via_access_check(struct via_access *a, const struct via_claims *claims, const ch
     (void)snprintf(out->binding, sizeof out->binding, "%s", c.entry.binding);
     (void)snprintf(out->addon_id, sizeof out->addon_id, "%s", c.entry.addon_id);
     out->generation = c.generation;
-    out->mode = strcmp(c.entry.mode, "rw") == 0 ? VIA_MODE_RW : VIA_MODE_RO;
+    out->mode = entry_mode(&c.entry);
     if (claims->binding[0] && claims->mode == VIA_MODE_RO)
         out->mode = VIA_MODE_RO;
     out->policy = c.policy;
     out->epoch = epoch;
     out->expires_ms = via_gates_expiry_ms(&c.facts);
     return VIA_OK;
+}
+
+/* -- asking without a token ---------------------------------------------------------- */
+
+/* What the tokens issued to an instance would say of it: the one that lasts longest counts. */
+static void
+claims_read(struct via_sql *db, const struct via_gate_question *ask, struct via_claims *out,
+            enum via_status *identity)
+{
+    int64_t expires_ms = 0;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT app, deploy, release FROM live_instances"
+                                       " WHERE id = ?1");
+
+    via_sql_bind_text(db, q, 1, ask->instance);
+    if (via_sql_row(db, q)) {
+        via_sql_text(q, 0, out->app, sizeof out->app);
+        via_sql_text(q, 1, out->deploy, sizeof out->deploy);
+        via_sql_text(q, 2, out->release, sizeof out->release);
+    }
+    via_sql_end(db, q);
+    (void)snprintf(out->instance, sizeof out->instance, "%s", ask->instance);
+    q = via_sql_stmt(db, "SELECT max(expires_at) FROM live_tokens WHERE instance = ?1 AND"
+                         " (kind = 'workload' OR binding = ?2)");
+    via_sql_bind_text(db, q, 1, ask->instance);
+    via_sql_bind_text(db, q, 2, ask->binding);
+    if (via_sql_row(db, q))
+        expires_ms = column_ms(q, 0);
+    via_sql_end(db, q);
+    out->expires_s = expires_ms / 1000;
+    *identity = expires_ms > 0 ? VIA_OK : VIA_TOKEN_MISSING;
+}
+
+/* Decide `gate`; gate 4 by all that it looks at. */
+static enum via_status
+gate_decide(enum via_gate gate, const struct check *c, enum via_operation_kind operation,
+            struct via_error *e)
+{
+    if (via_gate_check(gate, &c->facts, e) != VIA_OK || gate != VIA_GATE_ADDON)
+        return e->status;
+    return via_gate_operation(entry_mode(&c->entry), &c->policy, operation, e);
+}
+
+/* End the savepoint, also of a handle that has failed. */
+static void
+explain_end(struct via_sql *db)
+{
+    struct via_error kept = {0};
+
+    via_ignore(via_sql_take(db, &kept));
+    via_sql_exec(db, "RELEASE explain");
+    if (kept.status != VIA_OK)
+        db->error = kept;
+}
+
+void
+via_access_explain(struct via_sql *db, struct via_keyring *keys,
+                   const struct via_gate_question *ask, struct via_gate_answer *out)
+{
+    struct via_claims claims = {0};
+    struct check c = {.facts = {.claims = &claims, .now_ms = via_clock_now_ms()}};
+    struct via_buf manifest;
+    struct reader r = {.db = db, .keys = keys, .manifest = &manifest};
+
+    memset(out, 0, sizeof *out);
+    via_buf_init(&manifest);
+    via_sql_exec(db, "SAVEPOINT explain");
+    claims_read(db, ask, &claims, &c.facts.identity);
+    gather_facts(&r, &c, ask->binding, 0);
+    explain_end(db);
+    via_buf_deinit(&manifest);
+    if (!via_sql_ok(db))
+        return;
+    for (enum via_gate gate = VIA_GATE_IDENTITY; gate <= VIA_GATE_ADDON; gate++) {
+        out->reached = gate;
+        if (gate_decide(gate, &c, ask->operation, &out->why) != VIA_OK)
+            break;
+    }
+    (void)snprintf(out->addon_id, sizeof out->addon_id, "%s", c.entry.addon_id);
+    (void)snprintf(out->type, sizeof out->type, "%s", c.entry.type);
 }
 
 enum via_status

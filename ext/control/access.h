@@ -9,6 +9,8 @@
 
 #include "base/epoch.h"
 #include "identity/keys.h"
+#include "rules/gates.h"
+#include "sql/sql.h"
 #include "via/model.h"
 
 #include <stddef.h>
@@ -34,6 +36,26 @@ VIA_MUST_USE enum via_status via_access_identify(struct via_access *a, const cha
 VIA_MUST_USE enum via_status via_access_check(struct via_access *a, const struct via_claims *claims,
                                               const char *binding, int64_t generation,
                                               struct via_grant *out, struct via_error *e);
+
+/* Why may an instance use a binding, or not? */
+struct via_gate_question {
+    const char *instance;
+    const char *binding;
+    enum via_operation_kind operation;
+};
+
+struct via_gate_answer {
+    enum via_gate reached;      /* the last gate that was asked; those before it let it pass */
+    struct via_error why;       /* VIA_OK: that one too */
+    char addon_id[VIA_ID_SIZE]; /* behind the binding, "" when the manifest gate was not passed */
+    char type[32];
+};
+
+/* The four gates as they would decide now, without a token at hand: of the tokens issued to the
+ * instance the one that lasts longest stands for it. Reads on `db`, a transaction of which may be
+ * open; the handle holds the error. Nothing is audited. */
+void via_access_explain(struct via_sql *db, struct via_keyring *keys,
+                        const struct via_gate_question *ask, struct via_gate_answer *out);
 
 /* A setting's value now (via_settings), as integer or text (copied, "" when empty). */
 int64_t via_access_setting_int(struct via_access *a, const char *name);

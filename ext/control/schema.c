@@ -169,6 +169,8 @@ static const char views_sql[] =
     "CREATE TEMP VIEW v_findings AS SELECT rid, code, severity, subject, reason, remediation,"
     " fixable FROM temp.findings"
     " ORDER BY instr('error warning info', severity), code, subject;"
+    "CREATE TEMP VIEW v_gates AS SELECT column1 AS rid, column2 AS gate FROM"
+    " (VALUES(1, 'identity'), (2, 'workload'), (3, 'manifest'), (4, 'add-on'));"
     "CREATE TEMP VIEW v_apps AS SELECT rid, name, created_at FROM main.apps;"
     "CREATE TEMP VIEW v_addons AS SELECT rid, id, type, name, app, state,"
     " (SELECT count(*) FROM main.bindings AS b WHERE b.addon_id = a.id) AS binding_count,"

@@ -1,8 +1,18 @@
 #include "rules/gates.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 
 #include <stddef.h>
+
+static enum via_status
+token_expired(const struct via_gate_facts *f, struct via_error *e)
+{
+    char at[VIA_TIME_SIZE];
+
+    via_clock_format(f->claims->expires_s * 1000, at);
+    return via_error_set(e, VIA_RUNTIME_IDENTITY_EXPIRED, "the token expired at %s", at);
+}
 
 static enum via_status
 gate_identity(const struct via_gate_facts *f, struct via_error *e)
@@ -13,12 +23,12 @@ gate_identity(const struct via_gate_facts *f, struct via_error *e)
     case VIA_TOKEN_MISSING:
         return via_error_set(e, f->identity, "the request carries no token");
     case VIA_RUNTIME_IDENTITY_EXPIRED:
-        return via_error_set(e, f->identity, "the token has expired");
+        return token_expired(f, e);
     default:
         return via_error_set(e, f->identity, "the token is not one that Via issued for this use");
     }
     if (f->now_ms >= f->claims->expires_s * 1000)
-        return via_error_set(e, VIA_RUNTIME_IDENTITY_EXPIRED, "the token has expired");
+        return token_expired(f, e);
     return VIA_OK;
 }
 
@@ -137,7 +147,8 @@ enum via_status
 via_gate_operation(enum via_mode mode, const struct via_addon_policy *policy,
                    enum via_operation_kind kind, struct via_error *e)
 {
-    if (kind == VIA_OP_READ && policy->block_reads)
+    /* A write reads what it changes, and may tell it. */
+    if (policy->block_reads)
         return via_error_set(e, VIA_ADDON_BLOCKED, "the operator has blocked reads on this add-on");
     if (kind == VIA_OP_READ)
         return VIA_OK;

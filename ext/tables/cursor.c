@@ -56,6 +56,21 @@ constraint_is_argument(const struct via_table *spec, const struct sqlite3_index_
            (spec->columns[c->iColumn].flags & VIA_COL_ARGUMENT);
 }
 
+/* Every argument that a read needs is either given now, or not at all: then the read says so.
+ * False: in another order of a join it would be. */
+static bool
+arguments_are_usable(const struct via_table *spec, const sqlite3_index_info *info)
+{
+    for (int i = 0; i < info->nConstraint; i++) {
+        const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+
+        if (!c->usable && c->iColumn >= 0 && c->op == SQLITE_INDEX_CONSTRAINT_EQ &&
+            (spec->columns[c->iColumn].flags & VIA_COL_REQUIRED))
+            return false;
+    }
+    return true;
+}
+
 static double
 constraint_cost(const struct via_table *spec, const struct sqlite3_index_constraint *c)
 {
@@ -74,6 +89,8 @@ via_cursor_plan(sqlite3_vtab *base, sqlite3_index_info *info)
     double cost = 100000;
     int n = 0;
 
+    if (!arguments_are_usable(spec, info))
+        return SQLITE_CONSTRAINT;
     via_buf_init(&plan);
     for (int i = 0; i < info->nConstraint; i++) {
         const struct sqlite3_index_constraint *c = &info->aConstraint[i];
@@ -192,7 +209,7 @@ cursor_step(struct cursor *c)
     const struct via_table *spec = ((struct via_vtab *)c->base.pVtab)->table;
     struct via_error e = {0};
 
-    if (c->scratch)
+    if (c->scratch && !spec->begin)
         memset(c->scratch, 0, spec->scratch_size);
     c->eof = !via_sql_row(c->db, c->stmt);
     if (via_sql_take(c->db, &e) != VIA_OK)
@@ -225,6 +242,23 @@ cursor_keep_arguments(struct cursor *c, const char *plan, int first, int argc, s
     return SQLITE_OK;
 }
 
+/* Hand the arguments to the table, before it is read. */
+static void
+cursor_begin(struct cursor *c, struct via_store *s)
+{
+    const struct via_table *spec = ((struct via_vtab *)c->base.pVtab)->table;
+    struct via_row arguments = {.table = spec, .values = c->arguments};
+
+    for (int i = 0; i < spec->column_count; i++)
+        if ((spec->columns[i].flags & VIA_COL_REQUIRED) && !via_row_has(&arguments, i))
+            via_sql_fail(via_store_db(s), VIA_VALUE_REQUIRED, "say which: WHERE %s = '…'",
+                         spec->columns[i].name);
+    if (c->scratch)
+        memset(c->scratch, 0, spec->scratch_size);
+    if (spec->begin && via_sql_ok(via_store_db(s)))
+        spec->begin(s, &arguments, c->scratch);
+}
+
 int
 via_cursor_filter(sqlite3_vtab_cursor *base, int used, const char *plan, int argc,
                   sqlite3_value **argv)
@@ -248,6 +282,7 @@ via_cursor_filter(sqlite3_vtab_cursor *base, int used, const char *plan, int arg
         via_sql_bind_value(c->db, c->stmt, i + 1, argv[i]);
     if (cursor_keep_arguments(c, plan, bound, argc, argv) != SQLITE_OK)
         return SQLITE_NOMEM;
+    cursor_begin(c, s);
     return cursor_step(c);
 }
 

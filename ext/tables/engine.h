@@ -15,7 +15,8 @@ enum via_column_flag {
     VIA_COL_UPDATE = 8, /* may be changed by an UPDATE */
     VIA_COL_ARGUMENT =
         16, /* hidden; no column of the view: an argument of an action, or of a read */
-    VIA_COL_COMPUTED = 32 /* not in the view: by via_table.compute, when it is read */
+    VIA_COL_COMPUTED = 32, /* not in the view: by via_table.compute, when it is read */
+    VIA_COL_REQUIRED = 64  /* with ARGUMENT: a read is refused unless it says `column = value` */
 };
 
 struct via_column {
@@ -42,13 +43,17 @@ struct via_table {
      * the view shows stored rows. The handle holds the error. */
     void (*refresh)(struct via_store *s, struct via_sql *db);
 
+    /* Before a read: learn what its arguments ask for. `scratch` is zeroed, and lasts as long as
+     * the read. The handle of via_store_db() holds the error. */
+    void (*begin)(struct via_store *s, const struct via_row *arguments, void *scratch);
+
     /* The actions; NULL: not possible. They report through s->write's sticky error. */
     int64_t (*insert)(struct via_store *s, const struct via_row *row);
     void (*update)(struct via_store *s, int64_t rid, const struct via_row *row);
     void (*remove)(struct via_store *s, int64_t rid, const struct via_row *arguments);
 
-    /* Answer column `i` of the row `rid`. `scratch` is zeroed for each row and lasts as long as it.
-     */
+    /* Answer column `i` of the row `rid`. Without `begin`, `scratch` is zeroed for each row and
+     * lasts as long as it. */
     void (*compute)(struct via_store *s, int64_t rid, int i, void *scratch,
                     sqlite3_context *context);
     size_t scratch_size;

@@ -21,6 +21,7 @@ extern const struct via_table via_table_operations;
 extern const struct via_table via_table_audit;
 extern const struct via_table via_table_settings;
 extern const struct via_table via_table_findings;
+extern const struct via_table via_table_gates;
 
 #define VIA_COLUMN_COUNT(columns) ((int)(sizeof(columns) / sizeof(columns)[0]))
 

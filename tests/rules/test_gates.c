@@ -307,7 +307,7 @@ test_operation(void)
         {VIA_MODE_RO, false, false, VIA_OP_READ, VIA_OK},
         {VIA_MODE_RO, false, false, VIA_OP_WRITE, VIA_READ_ONLY_BINDING},
         {VIA_MODE_RW, true, false, VIA_OP_READ, VIA_ADDON_BLOCKED},
-        {VIA_MODE_RW, true, false, VIA_OP_WRITE, VIA_OK},
+        {VIA_MODE_RW, true, false, VIA_OP_WRITE, VIA_ADDON_BLOCKED},
         {VIA_MODE_RW, false, true, VIA_OP_READ, VIA_OK},
         {VIA_MODE_RW, false, true, VIA_OP_WRITE, VIA_ADDON_BLOCKED},
         {VIA_MODE_RO, true, true, VIA_OP_READ, VIA_ADDON_BLOCKED},
