@@ -237,20 +237,20 @@ gather(struct via_access *a, struct check *c, const char *binding, int64_t gener
     }
 }
 
-/* What the token itself narrows: its binding, its generation. */
+/* What the token itself narrows: its binding, its generation. That the request is for others is the
+ * manifest gate's to refuse, after those before it. */
 static enum via_status
-check_token_scope(const struct via_claims *claims, const char **binding, int64_t *generation,
+check_token_scope(struct via_gate_facts *f, const char **binding, int64_t *generation,
                   struct via_error *e)
 {
-    if (!claims->binding[0]) {
-        if (!(*binding)[0])
-            return via_error_set(e, VIA_BAD_REQUEST, "the request names no binding");
-        return VIA_OK;
-    }
-    if ((*binding)[0] && strcmp(*binding, claims->binding) != 0)
-        return via_error_set(e, VIA_BINDING_NOT_IN_RELEASE, "the token is for another binding");
-    if (*generation > 0 && *generation != claims->generation)
-        return via_error_set(e, VIA_GENERATION_UNKNOWN, "the token is for another generation");
+    const struct via_claims *claims = f->claims;
+
+    if (!claims->binding[0])
+        return (*binding)[0]
+                   ? VIA_OK
+                   : via_error_set(e, VIA_BAD_REQUEST, "the request names no binding");
+    f->token_of_other_binding = (*binding)[0] && strcmp(*binding, claims->binding) != 0;
+    f->token_of_other_generation = *generation > 0 && *generation != claims->generation;
     *binding = claims->binding;
     *generation = claims->generation;
     return VIA_OK;
@@ -270,7 +270,7 @@ via_access_check(struct via_access *a, const struct via_claims *claims, const ch
     uint64_t epoch = via_epoch_now(a->epoch); /* before the facts: what is taken later moves it */
 
     memset(out, 0, sizeof *out);
-    if (check_token_scope(claims, &binding, &generation, e) != VIA_OK)
+    if (check_token_scope(&c.facts, &binding, &generation, e) != VIA_OK)
         return e->status;
     gather(a, &c, binding, generation);
     if (via_sql_take(&a->db, e) != VIA_OK)

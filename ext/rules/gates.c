@@ -69,9 +69,13 @@ gate_manifest(const struct via_gate_facts *f, struct via_error *e)
         return via_error_set(e, VIA_MANIFEST_INVALID,
                              "the manifest of release %s does not match its signature",
                              f->claims->release);
+    if (f->token_of_other_binding)
+        return via_error_set(e, VIA_BINDING_NOT_IN_RELEASE, "the token is for another binding");
     if (!f->binding_listed)
         return via_error_set(e, VIA_BINDING_NOT_IN_RELEASE, "release %s does not list this binding",
                              f->claims->release);
+    if (f->token_of_other_generation)
+        return via_error_set(e, VIA_GENERATION_UNKNOWN, "the token is for another generation");
     if (!f->generation_known && f->generation_asked)
         return via_error_set(e, VIA_GENERATION_UNKNOWN,
                              "this binding has no such generation for its add-on");
@@ -152,10 +156,11 @@ via_gate_operation(enum via_mode mode, const struct via_addon_policy *policy,
         return via_error_set(e, VIA_ADDON_BLOCKED, "the operator has blocked reads on this add-on");
     if (kind == VIA_OP_READ)
         return VIA_OK;
+    /* The mode first, as a file that was opened read-only has it. */
+    if (mode != VIA_MODE_RW)
+        return via_error_set(e, VIA_READ_ONLY_BINDING, "this binding may only read");
     if (policy->block_writes)
         return via_error_set(e, VIA_ADDON_BLOCKED,
                              "the operator has blocked writes on this add-on");
-    if (mode != VIA_MODE_RW)
-        return via_error_set(e, VIA_READ_ONLY_BINDING, "this binding may only read");
     return VIA_OK;
 }

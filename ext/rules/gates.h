@@ -37,6 +37,10 @@ struct via_gate_facts {
     int64_t superseded_ms;
     int64_t handover_ms;
 
+    /* what is asked for, beside what the token is for */
+    bool token_of_other_binding;
+    bool token_of_other_generation;
+
     /* its release's manifest */
     bool manifest_holds; /* present, and its signature verifies */
     bool binding_listed;

@@ -151,6 +151,16 @@ suspended(struct via_gate_facts *f)
     f->addon_state = VIA_ADDON_IS_SUSPENDED;
 }
 static void
+other_binding(struct via_gate_facts *f)
+{
+    f->token_of_other_binding = true;
+}
+static void
+other_generation(struct via_gate_facts *f)
+{
+    f->token_of_other_generation = true;
+}
+static void
 draining(struct via_gate_facts *f)
 {
     f->addon_state = VIA_ADDON_IS_DRAINING;
@@ -193,7 +203,10 @@ static const struct {
     {"a failed deploy", deploy_failed, VIA_GATE_WORKLOAD, "workload_unbound", 403},
     {"a hand-over that ends now", superseded, VIA_GATE_WORKLOAD, "workload_unbound", 403},
     {"a forged manifest", forged, VIA_GATE_MANIFEST, "manifest_invalid", 403},
+    {"a token of another binding", other_binding, VIA_GATE_MANIFEST, "binding_not_in_release", 403},
     {"a binding not released", unlisted, VIA_GATE_MANIFEST, "binding_not_in_release", 403},
+    {"a token of another generation", other_generation, VIA_GATE_MANIFEST, "generation_unknown",
+     403},
     {"an unknown generation", unknown, VIA_GATE_MANIFEST, "generation_unknown", 403},
     {"no active generation", none_active, VIA_GATE_MANIFEST, "generation_revoked", 403},
     {"a revoked generation", revoked, VIA_GATE_MANIFEST, "generation_revoked", 403},
@@ -310,6 +323,7 @@ test_operation(void)
         {VIA_MODE_RW, true, false, VIA_OP_WRITE, VIA_ADDON_BLOCKED},
         {VIA_MODE_RW, false, true, VIA_OP_READ, VIA_OK},
         {VIA_MODE_RW, false, true, VIA_OP_WRITE, VIA_ADDON_BLOCKED},
+        {VIA_MODE_RO, false, true, VIA_OP_WRITE, VIA_READ_ONLY_BINDING},
         {VIA_MODE_RO, true, true, VIA_OP_READ, VIA_ADDON_BLOCKED},
         {VIA_MODE_RO, true, true, VIA_OP_WRITE, VIA_ADDON_BLOCKED},
     };
