@@ -1,4 +1,4 @@
-# Via: make | make run | make test | make bench | make install | make check | make help
+# Via: make | make run | make test | make property | make bench | make install | make check | make help
 #
 # One list of objects a room; rooms are explained in README.md. V=1 shows the commands.
 # Nothing here asks the machine for anything before .ci/deps has run: run, test, bench and
@@ -129,7 +129,7 @@ AGENT_PORT ?=
 STATE      ?= ./state
 TESTS      ?=
 
-.PHONY: run test bench check bigdb ci help
+.PHONY: run test property bench check bigdb ci help
 run:
 	@.ci/deps build run
 	@$(MAKE) --no-print-directory all
@@ -140,6 +140,13 @@ test:
 	@.ci/deps build run test
 	@$(MAKE) --no-print-directory all
 	@BUILD='$(abspath $(BUILD))' tests/run $(TESTS)
+
+STEPS ?= 1000000
+SEED  ?=
+property:
+	@.ci/deps build
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/attack/test_property
+	@BUILD='$(BUILD)' $(BUILD)/tests/attack/test_property $(STEPS) $(SEED)
 
 bench:
 	@.ci/deps build run bench
@@ -165,6 +172,7 @@ help:
 #: make              build/via.so, viad, via, vary, libvia, the Tcl package
 #: make run          the demonstration: http://127.0.0.1:8080/ (PORT= AGENT_PORT= STATE=)
 #: make test         the whole suite (TESTS='vfs cli/create' runs what matches)
+#: make property     random changes and operations against a model of the gates (STEPS= SEED=)
 #: make bench        speed and memory, as ratios
 #: make check        format, lint, clang, include levels, sanitizers
 #: make bigdb        a database to import (FILE=build/big.sqlite MB=200)

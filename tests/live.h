@@ -184,22 +184,31 @@ live_exchange(struct live_http *h, const char *request, size_t n)
     return true;
 }
 
+/* POST `body` to /v1/runtime/sql/`operation`. False: no answer. */
+static inline bool
+live_post(struct live_http *h, const char *operation, const char *token, const char *body)
+{
+    char request[VIA_TOKEN_SIZE * 4];
+    int n = snprintf(request, sizeof request,
+                     "POST /v1/runtime/sql/%s HTTP/1.1\r\nHost: localhost\r\n"
+                     "Authorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n%s",
+                     operation, token, strlen(body), body);
+
+    if ((size_t)n >= sizeof request)
+        live_die("a request is too long for the test");
+    return live_exchange(h, request, (size_t)n);
+}
+
 /* One SQL operation ("query", "execute") on `binding` ("" for none). False: no answer. */
 static inline bool
 live_call(struct live_http *h, const char *operation, const char *token, const char *binding,
           const char *sql)
 {
-    char body[1024], request[VIA_TOKEN_SIZE * 4];
-    int n = snprintf(body, sizeof body, "{%s%s%s\"sql\":\"%s\"}",
-                     binding[0] ? "\"binding\":\"" : "", binding, binding[0] ? "\"," : "", sql);
+    char body[1024];
 
-    n = snprintf(request, sizeof request,
-                 "POST /v1/runtime/sql/%s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s"
-                 "\r\nContent-Length: %d\r\n\r\n%s",
-                 operation, token, n, body);
-    if ((size_t)n >= sizeof request)
-        live_die("a request is too long for the test");
-    return live_exchange(h, request, (size_t)n);
+    snprintf(body, sizeof body, "{%s%s%s\"sql\":\"%s\"}", binding[0] ? "\"binding\":\"" : "",
+             binding, binding[0] ? "\"," : "", sql);
+    return live_post(h, operation, token, body);
 }
 
 /* -- the agent ------------------------------------------------------------------ */

@@ -781,10 +781,7 @@ test_replay(void)
         live_mint("generation", instance, "DATABASE", 600, token);
         before = door_http(token) == VIA_OK &&
                  door_file(token, strlen(token), "SELECT 1 FROM sqlite_schema") == VIA_OK;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
         live_sql(ends[i].sql, instance);
-#pragma GCC diagnostic pop
         CHECK(before && door_http(token) == ends[i].want &&
                   door_file(token, strlen(token), "SELECT 1 FROM sqlite_schema") == ends[i].want,
               "a token %s: %d %s", ends[i].name, via_status_http(ends[i].want),
