@@ -22,13 +22,14 @@ LIBS_AGENT = -lmicrohttpd -lsqlite3 $(LIBS_CORE) -lpthread -lm
 # -- rooms of the core, from the ground up --------------------------------------
 BASE     := status buf error clock id log root fs lock epoch json
 IDENTITY := codec keyfile keys jwt
-RULES    := names lifecycle gates readiness
+RULES    := names lifecycle gates readiness schedule
 SQL      := sql
-CONTROL  := access addon app audit binding instance manifest operation options release schema \
-            setting snapshot store token witness
+CONTROL  := access addon app audit binding instance manifest operation options release \
+            schedule schema setting snapshot store token witness
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow \
             sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage
-EFFECTS  := addon copies doctor doctor_files doctor_host doctor_mend doctor_rows effects step
+EFFECTS  := addon copies doctor doctor_files doctor_host doctor_mend doctor_rows effects schedule \
+            step
 VFS      := refusal policy context guard file open vfs
 TABLES   := addons apps bindings cursor deploys engine findings gates generations hub instances \
             readiness records releases row snapshots storage
@@ -39,7 +40,7 @@ CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%)
 # -- rooms of the agent, the client and the command line ------------------------
 HTTP   := headers host listen server
 PROXY  := sqlerror policy values statements functions budget conn lanes pool tokens run streams write
-API    := agent reply sqlrequest gatecall sqlcall routes
+API    := agent keeper reply sqlrequest gatecall sqlcall routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
           change snapshot bind app audit doctor status shell run/launch run/instance run/place \

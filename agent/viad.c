@@ -1,5 +1,6 @@
 /* viad.c: the agent's process: its options, its limits, its start and its end. */
 #include "api/agent.h"
+#include "api/keeper.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -47,6 +48,7 @@ struct daemon {
     pthread_t tick;
     bool ticking;
     _Atomic bool stop_tick;
+    struct via_keeper keeper;
 };
 
 static const char help[] =
@@ -269,6 +271,8 @@ daemon_start(struct daemon *d, const struct options *o, struct via_error *e)
     if (pthread_create(&d->tick, NULL, tick_main, d) != 0)
         return via_error_set(e, VIA_OUT_OF_MEMORY, "cannot start a thread");
     d->ticking = true;
+    if (!via_keeper_start(&d->keeper))
+        return via_error_set(e, VIA_OUT_OF_MEMORY, "cannot start a thread");
     fprintf(stderr, "viad: ready socket=%s listen=%s\n", d->socket, d->listen);
     via_listen_notify("READY=1");
     return VIA_OK;
@@ -353,6 +357,7 @@ daemon_end(struct daemon *d)
     }
     via_http_server_free(d->unix_server);
     via_http_server_free(d->tcp_server);
+    via_keeper_stop(&d->keeper);
     atomic_store(&d->stop_tick, true);
     if (d->ticking)
         pthread_join(d->tick, NULL);

@@ -35,7 +35,10 @@ const struct cli_verb cli_verbs[] = {
      "Change options of an add-on; KEY=null takes one back to its default.\n"
      "Options: foreign_keys, synchronous (full, normal), statement_timeout_ms, max_size_bytes,\n"
      "block_reads, block_writes, block_reason, delete_protection, snapshot_every_s,\n"
-     "snapshot_keep, snapshot_max_age_s.",
+     "snapshot_keep, snapshot_max_age_s.\n"
+     "Every snapshot_every_s the agent takes a snapshot. Of those it took the newest snapshot_keep\n"
+     "stay, and none older than snapshot_max_age_s; the last snapshot there is always stays.\n"
+     "via doctor tells when an add-on has no snapshot younger than snapshot_max_age_s.",
      "via addon set app-db --app api block_writes=true block_reason=\"moving house\"",
      cli_addon_set},
     {"via", "addon", "suspend", "NAME", 0, BIT(APP),

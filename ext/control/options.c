@@ -168,3 +168,18 @@ via_options_policy(const char *text, struct via_addon_policy *out)
     out->max_size_bytes = via_json_integer(via_json_member(doc, "max_size_bytes"));
     via_json_free(doc);
 }
+
+void
+via_options_schedule(const char *text, struct via_schedule *out)
+{
+    struct via_error e = {0};
+    via_json *doc = NULL;
+
+    memset(out, 0, sizeof *out);
+    if (via_json_parse(text, strlen(text), 4, &doc, &e) != VIA_OK)
+        return;
+    out->every_s = via_json_integer(via_json_member(doc, "snapshot_every_s"));
+    out->keep = via_json_integer(via_json_member(doc, "snapshot_keep"));
+    out->max_age_s = via_json_integer(via_json_member(doc, "snapshot_max_age_s"));
+    via_json_free(doc);
+}

@@ -3,6 +3,7 @@
 #define VIA_CONTROL_OPTIONS_H
 
 #include "base/buf.h"
+#include "rules/schedule.h"
 #include "sql/sql.h"
 
 /* Merge the JSON object `change` (NULL: nothing) into the stored object `old`; null resets a
@@ -13,5 +14,8 @@ void via_options_merge(struct via_sql *db, const char *old, const char *change,
 /* The policy in the stored options `text`; defaults for what is absent, nothing allowed when it
  * cannot be read. */
 void via_options_policy(const char *text, struct via_addon_policy *out);
+
+/* The snapshot schedule in the stored options `text`; none when it cannot be read. */
+void via_options_schedule(const char *text, struct via_schedule *out);
 
 #endif

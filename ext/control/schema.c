@@ -89,6 +89,9 @@ static const struct step control_steps[] = {
      "CREATE INDEX exports_addon ON exports(addon_id);"
      "CREATE INDEX exports_state ON exports(state)",
      "copies that left the state root"},
+    {"CREATE INDEX addons_scheduled ON addons(rid) WHERE instr(options, '\"snapshot_') > 0;"
+     "CREATE INDEX snapshots_scheduled ON snapshots(addon_id) WHERE reason = 'schedule'",
+     "which add-ons have a schedule, and what it did, among thousands without"},
 };
 
 static const struct step runtime_steps[] = {

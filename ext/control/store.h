@@ -14,6 +14,8 @@
 #include "identity/keys.h"
 #include "sql/sql.h"
 
+#include <stdatomic.h>
+
 /* What is to be done once the transaction is committed, in order. */
 enum via_intent_kind {
     VIA_INTENT_PROVISION,
@@ -48,6 +50,7 @@ struct via_store {
     bool takes_right;           /* its commit can take a right away */
     struct via_intent *intents; /* of the transaction last committed */
     size_t intent_count;
+    const _Atomic bool *stop; /* asks long work to end; NULL: nobody does */
 };
 
 /* Open the store of the state root, making it when missing. The caller frees *out. */

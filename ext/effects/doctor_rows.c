@@ -1,6 +1,7 @@
 /* doctor_rows.c: rows without files, files without rows, and what was not finished. The walk has
  * been made before the rows are read: a folder is made after its row is committed. */
 #include "base/clock.h"
+#include "control/schedule.h"
 #include "effects/doctor_look.h"
 
 #include <stdio.h>
@@ -182,6 +183,50 @@ look_snapshot_files(struct doctor *d)
     }
 }
 
+/* Why the newest snapshot of an add-on was not taken. */
+static void
+failure_read(struct doctor *d, const char *addon_id, char out[VIA_MESSAGE_SIZE + 64])
+{
+    sqlite3_stmt *q = via_sql_stmt(d->db, "SELECT error FROM main.operations WHERE addon_id = ?1"
+                                          " AND kind = 'addon.snapshot' AND error IS NOT NULL"
+                                          " ORDER BY rid DESC LIMIT 1");
+
+    (void)snprintf(out, VIA_MESSAGE_SIZE + 64, "the reason is not on record");
+    via_sql_bind_text(d->db, q, 1, addon_id);
+    if (via_sql_row(d->db, q))
+        via_sql_text(q, 0, out, VIA_MESSAGE_SIZE + 64);
+    via_sql_end(d->db, q);
+}
+
+/* Schedules that fail, and add-ons without a snapshot as fresh as was asked for. */
+static void
+look_schedules(struct doctor *d)
+{
+    int64_t now_ms = via_clock_now_ms();
+    char why[VIA_MESSAGE_SIZE + 64];
+    struct via_scheduled a = {0};
+    struct doctor_finding f;
+
+    while (via_scheduled_next(d->db, a.addon.rid, &a)) {
+        bool fails = a.past.failures > 0;
+
+        if (!fails && !via_scheduled_is_overdue(&a, now_ms))
+            continue;
+        doctor_begin(&f, fails ? DOCTOR_SNAPSHOT_FAILING : DOCTOR_SNAPSHOT_OVERDUE, a.addon.id);
+        if (fails) {
+            failure_read(d, a.addon.id, why);
+            doctor_say(&f, "scheduled snapshots of add-on %s of app %s fail (%d in a row): %s",
+                       a.addon.name, a.addon.app, a.past.failures, why);
+        } else {
+            doctor_say(&f, "add-on %s of app %s has no snapshot younger than %lld seconds%s",
+                       a.addon.name, a.addon.app, (long long)via_schedule_fresh_s(&a.plan),
+                       d->agent_lives ? "" : ", and no agent runs to take one");
+        }
+        doctor_advise(&f, "via addon snapshot %s --app %s", a.addon.name, a.addon.app);
+        doctor_end(d, &f);
+    }
+}
+
 static void
 look_stuck(struct doctor *d)
 {
@@ -234,6 +279,7 @@ doctor_look_rows(struct doctor *d)
     look_failed(d);
     look_snapshots(d);
     look_snapshot_files(d);
+    look_schedules(d);
     look_stuck(d);
     look_clock(d);
 }

@@ -79,6 +79,8 @@ progress_tell(void *arg, int percent)
     int64_t now_ms = via_clock_mono_ms();
     struct via_error ignored = {0};
 
+    if (p->s->stop && atomic_load(p->s->stop))
+        return false;
     if (now_ms - p->told_ms < PROGRESS_MS)
         return true;
     p->told_ms = now_ms;
