@@ -24,12 +24,12 @@ BASE     := status buf error clock id log root fs lock epoch json
 IDENTITY := codec keyfile keys jwt
 RULES    := names lifecycle gates readiness schedule
 SQL      := sql
-CONTROL  := access addon app audit binding instance manifest operation options release \
-            schedule schema setting snapshot store token witness
+CONTROL  := access addon app audit binding chain instance manifest mark operation options \
+            release schedule schema setting snapshot store token witness
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow \
             sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage
-EFFECTS  := addon copies doctor doctor_files doctor_host doctor_mend doctor_rows effects schedule \
-            step
+EFFECTS  := addon copies doctor doctor_audit doctor_files doctor_host doctor_mend doctor_rows effects \
+            schedule step
 VFS      := refusal policy context guard file open vfs
 TABLES   := addons apps bindings cursor deploys engine findings gates generations hub instances \
             readiness records releases row snapshots storage

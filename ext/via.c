@@ -8,6 +8,7 @@ SQLITE_EXTENSION_INIT1
 #endif
 
 #include "base/root.h"
+#include "control/chain.h"
 #include "tables/tables.h"
 #include "vfs/vfs.h"
 
@@ -26,6 +27,7 @@ static const struct via_table *const all_tables[] = {
     &via_table_snapshots,   &via_table_exports,    &via_table_storage,
     &via_table_readiness,   &via_table_operations, &via_table_audit,
     &via_table_settings,    &via_table_findings,   &via_table_gates,
+    &via_table_audit_heads,
 };
 #define TABLE_COUNT (sizeof all_tables / sizeof all_tables[0])
 
@@ -48,6 +50,30 @@ function_state_dir(sqlite3_context *context, int argc, sqlite3_value **argv)
         sqlite3_result_text(context, path, -1, SQLITE_TRANSIENT);
 }
 
+static void
+function_audit_verify(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    char broken[VIA_BROKEN_SIZE], text[VIA_MESSAGE_SIZE + 64];
+    struct via_error e = {0};
+    struct via_store *s;
+
+    (void)argc;
+    (void)argv;
+    if (via_hub_store(sqlite3_user_data(context), &s, &e) != VIA_OK ||
+        via_chain_verify(&s->root, s->keys, broken, &e) != VIA_OK) {
+        (void)snprintf(text, sizeof text, "%s: %s", via_status_word(e.status), e.message);
+        sqlite3_result_error(context, text, -1);
+    } else if (broken[0]) {
+        sqlite3_result_text(context, broken, -1, SQLITE_TRANSIENT);
+    }
+}
+
+static void
+hub_unref(void *hub)
+{
+    via_hub_unref(hub);
+}
+
 /* The modules and functions, on any connection. Runs no SQL: a failing statement inside an
  * auto-extension would fail the opening of the connection. */
 static int
@@ -64,6 +90,10 @@ register_all(sqlite3 *db)
     if (rc == SQLITE_OK)
         rc = sqlite3_create_function_v2(db, "via_state_dir", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
                                         NULL, function_state_dir, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_create_function_v2(db, "via_audit_verify", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                        via_hub_ref(hub), function_audit_verify, NULL, NULL,
+                                        hub_unref);
     via_hub_unref(hub);
     return rc;
 }

@@ -4,12 +4,15 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "control/chain.h"
 #include "effects/effects.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define RECOVER_EVERY_S 5
+#define TIDY_EVERY_S 60
+#define TIDY_MS 200 /* of pruning a round, each kind */
 
 /* What was replaced is kept until the end, for a thread may still look at it: a few hundred bytes
  * each time an operator changes a setting. */
@@ -77,6 +80,27 @@ agent_recover(void)
         via_log(VIA_LOG_INFO, "mended %d unfinished operation%s", settled, settled == 1 ? "" : "s");
 }
 
+/* Sign the heads of the audit and prune what is over, in nobody's way. */
+static void
+agent_tidy(void)
+{
+    struct via_error e = {0}, signing = {0};
+    struct via_store *s = NULL;
+
+    if (via_store_new(&s, &e) == VIA_OK) {
+        (void)sqlite3_busy_timeout(s->write.db, 0);
+        (void)sqlite3_busy_timeout(s->runtime.db, 0);
+        if (via_chain_sign(s, &signing) != VIA_OK)
+            via_log(VIA_LOG_WARN, "cannot sign the audit: %s: %s", via_status_word(signing.status),
+                    signing.message);
+        via_ignore(via_chain_prune(s, TIDY_MS, &e));
+    }
+    if (e.status != VIA_OK)
+        via_log(VIA_LOG_WARN, "cannot prune old records: %s: %s", via_status_word(e.status),
+                e.message);
+    via_store_free(s);
+}
+
 /* Map run/epoch. */
 static enum via_status
 epoch_map(struct via_agent *a, struct via_error *e)
@@ -125,6 +149,8 @@ via_agent_close(struct via_agent *a)
         via_access_free(a->access[i]);
     via_access_free(a->tick_access);
     via_witness_free(a->witness);
+    if (a->tokens) /* it had been opened */
+        agent_tidy();
     while (a->kept) {
         struct via_kept *older = a->kept->older;
 
@@ -167,4 +193,6 @@ via_agent_tick(struct via_agent *a, int64_t second)
     via_pool_tick(a->pool);
     if (second % RECOVER_EVERY_S == 0)
         agent_recover();
+    if (second % TIDY_EVERY_S == 1)
+        agent_tidy();
 }

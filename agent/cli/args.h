@@ -34,6 +34,7 @@ struct cli;
       "make missing storage anew, empty, when no snapshot could be restored")                      \
     X(FIX, "fix", NULL, "mend what can be mended safely, then look again")                         \
     X(SINCE, "since", "T", "only what came after: a time, a date, or 30m, 12h, 7d")                \
+    X(FOLLOW, "follow", NULL, "go on with what comes")                                             \
     X(ARTIFACT, "artifact", "DIGEST", "what is deployed, as your registry names it")               \
     X(RELEASE, "release", "REL", "deploy this release again, with its own bindings")               \
     X(USER, "user", "U", "run the command as this user")                                           \

@@ -57,6 +57,7 @@ static const struct remedy {
     {VIA_SOURCE_BUSY, "fuser -v {from}"},
     {VIA_STATE_UNAVAILABLE, "sudo {line}"},
     {VIA_STATE_NEWER, "via --version"},
+    {VIA_AUDIT_BROKEN, "via audit --json"},
     {VIA_STATE_CORRUPT, "ls -l {state}/backups"},
     {VIA_DISK_FULL, "df -h {state}"},
     {VIA_STORAGE_FULL, "df -h {state}"},

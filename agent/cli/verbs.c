@@ -68,8 +68,14 @@ const struct cli_verb cli_verbs[] = {
      BIT(TARGET) | BIT(USER) | BIT(RESTART) | BIT(NO_AGENT_CHECK),
      "Run a command as an instance of an app's newest deploy, with its identity renewed.",
      "via run api --target prod --user www-data -- ./server", cli_launch},
-    {"via", NULL, "audit", "", 0, BIT(SINCE) | BIT(APP), "List what was done and refused.",
-     "via audit --app api --since 12h", cli_audit},
+    {"via", "audit", "verify", "", 0, 0,
+     "Check that no record of the audit was removed, altered, reordered or cut off, and show the\n"
+     "signed heads: kept outside of this host, they prove what was recorded up to then.",
+     "via audit verify", cli_audit_verify},
+    {"via", NULL, "audit", "", 0, BIT(SINCE) | BIT(APP) | BIT(FOLLOW),
+     "List what was done and refused. With --follow, go on with what comes, one record a line\n"
+     "(with --json, one object a line), until Ctrl-C.",
+     "via audit --app api --since 12h --follow", cli_audit},
     {"via", NULL, "status", "", 0, 0, "Show this host on one screen; exits 1 when it is degraded.",
      "via status", cli_status},
     {"via", NULL, "doctor", "", 0, BIT(FIX),

@@ -28,6 +28,7 @@ int cli_addon_shell(struct cli *cli);
 int cli_app_deploy(struct cli *cli);
 int cli_app_stop(struct cli *cli);
 int cli_audit(struct cli *cli);
+int cli_audit_verify(struct cli *cli);
 int cli_doctor(struct cli *cli);
 int cli_status(struct cli *cli);
 int cli_sql(struct cli *cli);

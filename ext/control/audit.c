@@ -1,13 +1,12 @@
 #include "control/audit.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "control/store.h"
 #include "identity/codec.h"
 
 #include <string.h>
 
-/* What is hashed: a JSON array of the fields in the table's order. */
+/* What is hashed: the hash before it, and a JSON array of the fields in the table's order. */
 static void
 record_write(struct via_buf *b, const struct via_record *r, int64_t seq)
 {
@@ -23,6 +22,19 @@ record_write(struct via_buf *b, const struct via_record *r, int64_t seq)
             via_buf_puts(b, "null");
     }
     via_buf_printf(b, ",%lld]", (long long)r->count);
+}
+
+bool
+via_audit_hash(const struct via_record *r, int64_t seq, const char *previous, struct via_buf *text,
+               char hash[65])
+{
+    via_buf_reset(text);
+    record_write(text, r, seq);
+    if (!text->failed)
+        via_digest_hex(
+            (const struct via_piece[]){{previous, strlen(previous)}, {text->data, text->len}}, 2,
+            hash);
+    return !text->failed;
 }
 
 static void
@@ -77,15 +89,10 @@ via_audit_put(struct via_sql *db, const struct via_record *record)
     via_sql_end(db, q);
 
     via_buf_init(&text);
-    record_write(&text, &r, seq);
-    if (text.failed) {
-        via_sql_fail(db, VIA_OUT_OF_MEMORY, "out of memory");
-    } else {
-        via_digest_hex(
-            (const struct via_piece[]){{previous, strlen(previous)}, {text.data, text.len}}, 2,
-            hash);
+    if (via_audit_hash(&r, seq, previous, &text, hash))
         audit_insert(db, &r, seq, previous, hash);
-    }
+    else
+        via_sql_fail(db, VIA_OUT_OF_MEMORY, "out of memory");
     via_buf_deinit(&text);
 }
 

@@ -5,6 +5,7 @@
 #ifndef VIA_CONTROL_AUDIT_H
 #define VIA_CONTROL_AUDIT_H
 
+#include "base/buf.h"
 #include "sql/sql.h"
 
 struct via_store;
@@ -23,6 +24,11 @@ struct via_record {
     const char *operation_id;
     int64_t count; /* 0 stands for 1 */
 };
+
+/* The hash of record `seq` after the one with the hash `previous` ("" before the first). `text` is
+ * for its own use, to be kept from one call to the next. False: out of memory. */
+VIA_MUST_USE bool via_audit_hash(const struct via_record *record, int64_t seq, const char *previous,
+                                 struct via_buf *text, char hash[65]);
 
 /* Append to the stream in table main.audit of `db`, inside an open write transaction. */
 void via_audit_put(struct via_sql *db, const struct via_record *record);

@@ -15,6 +15,11 @@ struct step {
     const char *why;
 };
 
+#define MARKS_SQL                                                                                  \
+    "CREATE TABLE audit_marks(stream TEXT NOT NULL, kind TEXT NOT NULL, seq INTEGER NOT NULL,"     \
+    " hash TEXT NOT NULL, at TEXT NOT NULL, kid TEXT NOT NULL, signature TEXT NOT NULL,"           \
+    " PRIMARY KEY(stream, kind)) WITHOUT ROWID"
+
 /* Append only: a step once released is never changed. */
 static const struct step control_steps[] = {
     {"CREATE TABLE apps(rid INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
@@ -92,6 +97,8 @@ static const struct step control_steps[] = {
     {"CREATE INDEX addons_scheduled ON addons(rid) WHERE instr(options, '\"snapshot_') > 0;"
      "CREATE INDEX snapshots_scheduled ON snapshots(addon_id) WHERE reason = 'schedule'",
      "which add-ons have a schedule, and what it did, among thousands without"},
+    {MARKS_SQL,
+     "where the control stream begins after pruning; how far the runtime stream had come"},
 };
 
 static const struct step runtime_steps[] = {
@@ -124,6 +131,8 @@ static const struct step runtime_steps[] = {
     {"CREATE TABLE grants(instance TEXT NOT NULL, binding TEXT NOT NULL,"
      " PRIMARY KEY(instance, binding)) WITHOUT ROWID",
      "which first grants are on record"},
+    {MARKS_SQL,
+     "where the runtime stream begins after pruning; how far the control stream had come"},
 };
 
 /* What a transaction wants of runtime.db before it is applied; see store.h. */
@@ -231,6 +240,12 @@ static const char views_sql[] =
     " FROM main.audit UNION ALL"
     " SELECT seq * 2 + 1, 'runtime', seq, at, actor, action, outcome, app, deploy, instance,"
     " binding, reason, count, operation_id, prev_hash, hash FROM rt.audit;"
+    /* a stream's signed head is kept where the stream is not */
+    "CREATE TEMP VIEW v_audit_heads AS SELECT 1 AS rid, stream, seq, hash, at AS signed_at, kid, "
+    "signature"
+    " FROM rt.audit_marks WHERE stream = 'control' AND kind = 'head' UNION ALL"
+    " SELECT 2, stream, seq, hash, at, kid, signature"
+    " FROM main.audit_marks WHERE stream = 'runtime' AND kind = 'head';"
     /* one row for each binding of a live add-on and each target it is released to, or one with
      * an empty binding */
     "CREATE TEMP VIEW v_readiness AS SELECT (a.rid << 20) + (b.rid & 1048575) AS rid,"

@@ -12,6 +12,7 @@ const struct via_setting via_settings[] = {
     {"advertised_url", "", "URL", "what apps are told as the agent's address", 0, 0},
     {"allowed_hosts", "", "names", "further Host names the agent answers to, comma-separated", 0,
      0},
+    {"audit_keep_s", "0", "s", "how long audit records are kept; 0 keeps them for ever", 0, YEARS},
     {"busy_timeout_ms", "5000", "ms", "how long a writer waits for another", 0, 600000},
     {"client_token_ttl_s", "2592000", "s", "life of a token for clients that cannot renew one", 1,
      YEARS},

@@ -190,6 +190,7 @@ via_doctor_look(struct via_store *s, struct via_sql *db)
     via_sql_exec(db, "SAVEPOINT look");
     doctor_look_files(&d);
     doctor_look_rows(&d);
+    doctor_look_audit(&d);
     doctor_look_host(&d);
     via_sql_exec(db, "RELEASE look");
     look_undo(db);

@@ -57,7 +57,7 @@ doctor_mode(const char *relative, mode_t type)
 static bool
 is_ours(const char *name)
 {
-    static const char *const files[] = {"control-plane.db", "runtime.db"};
+    static const char *const files[] = {"control-plane.db", "runtime.db", "audit-head.json"};
     static const char *const folders[] = {"keys", "addons", "backups", "run"};
 
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)

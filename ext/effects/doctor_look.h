@@ -29,6 +29,8 @@
     X(AGENT_SOCKET_STALE, "agent_socket_stale", "warning", doctor_mend_agent)                      \
     X(AGENT_FILE_STALE, "agent_file_stale", "warning", doctor_mend_agent)                          \
     X(AGENT_NOT_RUNNING, "agent_not_running", "info", NULL)                                        \
+    X(AUDIT_BROKEN, "audit_broken", "error", NULL)                                                 \
+    X(AUDIT_UNSIGNED, "audit_unsigned", "info", doctor_mend_audit)                                 \
     X(WAL_LARGE, "wal_large", "warning", NULL)                                                     \
     X(DISK_LOW, "disk_low", "warning", NULL)                                                       \
     X(CLOCK_BEHIND, "clock_behind", "warning", NULL)                                               \
@@ -89,6 +91,9 @@ bool doctor_is_temporary(const char *name);
 /* doctor_rows.c: the control plane's rows against what the files said. */
 void doctor_look_rows(struct doctor *d);
 
+/* doctor_audit.c: the heads of the audit. */
+void doctor_look_audit(struct doctor *d);
+
 /* doctor_host.c: the agent, the disk, the clock, who is in the way. */
 void doctor_look_host(struct doctor *d);
 
@@ -109,5 +114,6 @@ enum via_status doctor_mend_snapshot(struct via_store *s, const char *subject, s
 enum via_status doctor_mend_operation(struct via_store *s, const char *subject,
                                       struct via_error *e);
 enum via_status doctor_mend_agent(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_audit(struct via_store *s, const char *subject, struct via_error *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* via_operations and via_audit, which are only read, and via_settings. */
+/* via_operations, via_audit and via_audit_heads, which are only read, and via_settings. */
 #include "control/audit.h"
 #include "control/setting.h"
 #include "tables/tables.h"
@@ -47,6 +47,23 @@ const struct via_table via_table_audit = {
     .view = "v_audit",
     .columns = audit_columns,
     .column_count = VIA_COLUMN_COUNT(audit_columns),
+    .control = true,
+};
+
+static const struct via_column head_columns[] = {
+    {"stream", "TEXT", VIA_COL_KEY | VIA_COL_UNIQUE},
+    {"seq", "INTEGER", 0},
+    {"hash", "TEXT", 0},
+    {"signed_at", "TEXT", 0},
+    {"kid", "TEXT", 0},
+    {"signature", "TEXT", 0},
+};
+
+const struct via_table via_table_audit_heads = {
+    .name = "via_audit_heads",
+    .view = "v_audit_heads",
+    .columns = head_columns,
+    .column_count = VIA_COLUMN_COUNT(head_columns),
     .control = true,
 };
 

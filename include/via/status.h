@@ -78,6 +78,7 @@
     X(STATE_UNAVAILABLE, "state_unavailable", 500, 1, "operator")                                  \
     X(STATE_NEWER, "state_newer", 500, 1, "operator")                                              \
     X(STATE_CORRUPT, "state_corrupt", 500, 1, "operator")                                          \
+    X(AUDIT_BROKEN, "audit_broken", 500, 1, "operator")                                            \
     X(DISK_FULL, "disk_full", 503, 1, "operator")                                                  \
     X(CONTROL_BUSY, "control_busy", 503, 1, "operator")                                            \
     X(AGENT_VERSION_MISMATCH, "agent_version_mismatch", 500, 1, "operator")                        \

@@ -1,0 +1,32 @@
+/* chain.h: is the audit whole? And the upkeep that keeps this a fair question: heads signed as the
+ * streams grow, and records that are over pruned with a signed anchor in their place. */
+#ifndef VIA_CONTROL_CHAIN_H
+#define VIA_CONTROL_CHAIN_H
+
+#include "control/mark.h"
+
+#define VIA_BROKEN_SIZE 32
+
+/* Read both streams from the first record to the last, as they stand in the databases of `root`, in
+ * constant memory. `broken` is "" when each is whole, else the first "stream:seq" that is missing,
+ * altered or out of its place. */
+VIA_MUST_USE enum via_status via_chain_verify(const struct via_root *root, struct via_keyring *keys,
+                                              char broken[VIA_BROKEN_SIZE], struct via_error *e);
+
+/* Sign the heads of the streams that moved since, or whose head is of an older key, and keep them.
+ * A stream whose head cannot be written now, for another writer, keeps its old one. Waits, as the
+ * next, for as long as the store's connections are set to.
+ * VIA_AUDIT_BROKEN: a stream does not continue its signed head, which stays as it is. */
+VIA_MUST_USE enum via_status via_chain_sign(struct via_store *s, struct via_error *e);
+
+/* Does the stream still hold the record that its signed head names? Cheap; for a look in passing.
+ * False: `head` is that head. */
+bool via_chain_continues(struct via_sql *db, enum via_audit_stream stream, struct via_mark *head);
+
+/* Remove records older than audit_keep_s, oldest first and not the last one, for at most
+ * `budget_ms` a stream, leaving a signed anchor. 0 keeps everything.
+ * VIA_AUDIT_BROKEN: what is not whole is not pruned. */
+VIA_MUST_USE enum via_status via_chain_prune(struct via_store *s, int64_t budget_ms,
+                                             struct via_error *e);
+
+#endif
