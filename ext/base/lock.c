@@ -40,15 +40,22 @@ via_lock_close(struct via_lock *l)
 
 /* One fcntl on one byte, repeated when a signal interrupts it. */
 static bool
-lock_byte(const struct via_lock *l, int command, short type, int64_t slot)
+lock_fcntl(const struct via_lock *l, int command, struct flock *range)
 {
-    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)slot, .l_len = 1};
     int rc;
 
     do
-        rc = fcntl(l->fd, command, &range);
+        rc = fcntl(l->fd, command, range);
     while (rc < 0 && errno == EINTR);
     return rc == 0;
+}
+
+static bool
+lock_byte(const struct via_lock *l, int command, short type, int64_t slot)
+{
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)slot, .l_len = 1};
+
+    return lock_fcntl(l, command, &range);
 }
 
 bool
@@ -73,4 +80,13 @@ via_lock_drop(struct via_lock *l, int64_t slot)
     if (!lock_byte(l, F_OFD_SETLK, F_UNLCK, slot))
         via_log(VIA_LOG_ERROR, "run/locks: byte %lld cannot be unlocked (%s)", (long long)slot,
                 strerror(errno));
+}
+
+bool
+via_lock_is_held(const struct via_lock *l, int64_t slot)
+{
+    struct flock range = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)slot, .l_len = 1};
+
+    return lock_fcntl(l, F_OFD_GETLK, &range) && range.l_type != F_UNLCK;
 }

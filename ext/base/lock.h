@@ -15,6 +15,7 @@ enum via_lock_slot {
     VIA_LOCK_AGENT = 2,       /* one agent on a root */
     VIA_LOCK_MIGRATE = 3,     /* schema upgrade */
     VIA_LOCK_OPERATION = 1024 /* + rowid of the operation: its owner */
+    /* the row id of an instance, far above: its launcher */
 };
 
 struct via_lock {
@@ -31,5 +32,8 @@ VIA_MUST_USE bool via_lock_take(struct via_lock *l, int64_t slot);
 /* Take the byte at once or say false: somebody else holds it. */
 VIA_MUST_USE bool via_lock_try(struct via_lock *l, int64_t slot);
 void via_lock_drop(struct via_lock *l, int64_t slot);
+
+/* Does somebody else hold the byte? Takes nothing. */
+VIA_MUST_USE bool via_lock_is_held(const struct via_lock *l, int64_t slot);
 
 #endif

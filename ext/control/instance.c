@@ -13,7 +13,8 @@
 #include <string.h>
 
 #define INSTANCE_COLUMNS                                                                           \
-    "SELECT rid, id, app, target, deploy, release, state, lease_expires_at FROM v_instances"
+    "SELECT rid, id, app, target, deploy, release, state, lease_expires_at, token_path,"           \
+    " restart_reason IS NOT NULL FROM v_instances"
 
 static bool
 instance_read(struct via_sql *db, sqlite3_stmt *q, struct via_instance *out)
@@ -30,6 +31,8 @@ instance_read(struct via_sql *db, sqlite3_stmt *q, struct via_instance *out)
         via_sql_text(q, 5, out->release, sizeof out->release);
         via_sql_text(q, 6, out->state, sizeof out->state);
         via_sql_text(q, 7, out->lease_expires_at, sizeof out->lease_expires_at);
+        via_sql_text(q, 8, out->token_path, sizeof out->token_path);
+        out->restart_asked = sqlite3_column_int(q, 9) != 0;
     }
     via_sql_end(db, q);
     return found;
@@ -182,7 +185,8 @@ instance_take(struct via_store *s, int64_t rid)
     struct via_sql *db = &s->write;
     sqlite3_stmt *q = via_sql_stmt(db, "INSERT INTO temp.o_instances SELECT rid, id, app, target,"
                                        " deploy, release, pid, state, started_at, lease_expires_at,"
-                                       " stopped_at, 0 FROM rt.instances WHERE rid = ?1"
+                                       " stopped_at, token_path, restart_reason, 0"
+                                       " FROM rt.instances WHERE rid = ?1"
                                        " ON CONFLICT DO NOTHING");
 
     via_sql_bind_int(db, q, 1, rid);
@@ -244,4 +248,80 @@ via_instance_renew(struct via_store *s, int64_t rid, const char *lease_expires_a
     /* It may be shorter than what somebody else has made of it meanwhile. */
     if (exact)
         s->takes_right = true;
+}
+
+/* -- the launcher ---------------------------------------------------------------- */
+
+void
+via_instance_set_token_path(struct via_store *s, int64_t rid, const char *path)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q;
+
+    if (!path || path[0] != '/' || strlen(path) >= VIA_PATH_SIZE) {
+        via_sql_fail(db, VIA_PATH_INVALID, "the token of an instance is at an absolute path");
+        return;
+    }
+    instance_take(s, rid);
+    q = via_sql_stmt(db, "UPDATE temp.o_instances SET token_path = ?2 WHERE rid = ?1");
+    via_sql_bind_int(db, q, 1, rid);
+    via_sql_bind_text(db, q, 2, path);
+    via_sql_run(db, q);
+}
+
+enum via_launcher
+via_instance_launcher(const struct via_store *s, const struct via_instance *in)
+{
+    if (!in->token_path[0])
+        return VIA_LAUNCHER_IS_NONE;
+    return via_lock_is_held(&s->lock, in->rid) ? VIA_LAUNCHER_IS_ALIVE : VIA_LAUNCHER_IS_GONE;
+}
+
+void
+via_instance_ask_restart(struct via_store *s, int64_t rid, const char *reason)
+{
+    struct via_sql *db = &s->write;
+    struct via_instance in;
+    sqlite3_stmt *q;
+
+    if (!reason || !reason[0] || strlen(reason) > 200) {
+        via_sql_fail(db, VIA_VALUE_INVALID, "say in at most 200 bytes why it is to restart");
+        return;
+    }
+    if (!via_instance_find_row(db, rid, &in) || in.restart_asked)
+        return;
+    instance_take(s, rid);
+    q = via_sql_stmt(db, "UPDATE temp.o_instances SET restart_reason = ?2 WHERE rid = ?1");
+    via_sql_bind_int(db, q, 1, rid);
+    via_sql_bind_text(db, q, 2, reason);
+    via_sql_run(db, q);
+    s->takes_right = true; /* launchers look when the epoch moves */
+    via_audit_runtime(s, &(struct via_record){.action = "instance.restart",
+                                              .outcome = "ok",
+                                              .app = in.app,
+                                              .deploy = in.deploy,
+                                              .instance = in.id,
+                                              .reason = reason});
+}
+
+void
+via_instance_ask_restart_bound(struct via_store *s, const char *addon_id, const char *reason)
+{
+    struct via_sql *db = &s->write;
+    int64_t rid = 0;
+    sqlite3_stmt *q;
+    bool found;
+
+    do {
+        q = via_sql_stmt(db, "SELECT min(i.rid) FROM main.release_bindings AS r"
+                             " JOIN v_instances AS i ON i.release = r.release"
+                             " WHERE r.addon_id = ?1 AND i.state = 'running' AND i.rid > ?2");
+        via_sql_bind_text(db, q, 1, addon_id);
+        via_sql_bind_int(db, q, 2, rid);
+        found = via_sql_row(db, q) && sqlite3_column_type(q, 0) != SQLITE_NULL;
+        rid = found ? sqlite3_column_int64(q, 0) : 0;
+        via_sql_end(db, q);
+        if (found)
+            via_instance_ask_restart(s, rid, reason);
+    } while (found && via_sql_ok(db));
 }

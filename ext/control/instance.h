@@ -15,6 +15,15 @@ struct via_instance {
     char release[VIA_ID_SIZE];
     char state[16]; /* running, expired, stopped */
     char lease_expires_at[VIA_TIME_SIZE];
+    char token_path[VIA_PATH_SIZE]; /* of its workload token; "" unless a launcher said so */
+    bool restart_asked;             /* of its launcher */
+};
+
+/* Who looks after an instance. */
+enum via_launcher {
+    VIA_LAUNCHER_IS_NONE,  /* it was registered by hand */
+    VIA_LAUNCHER_IS_ALIVE, /* a `via run` that lives */
+    VIA_LAUNCHER_IS_GONE   /* one that was killed, or that has stopped the instance */
 };
 
 struct via_instance_spec {
@@ -36,6 +45,20 @@ void via_instance_stop(struct via_store *s, int64_t rid);
 
 /* Set the end of its lease (contract time): to exactly that, or to at least that. */
 void via_instance_renew(struct via_store *s, int64_t rid, const char *lease_expires_at, bool exact);
+
+/* Say where the instance keeps its workload token. Only a launcher does; it holds the byte `rid` of
+ * run/locks for as long as it looks after the instance. */
+void via_instance_set_token_path(struct via_store *s, int64_t rid, const char *path);
+
+enum via_launcher via_instance_launcher(const struct via_store *s, const struct via_instance *in);
+
+/* Ask the launcher to register a new instance of the newest deploy and to restart its command,
+ * which it does within two seconds; the new instance's token is where the old one's was, and the
+ * old instance is stopped. `reason` is for people. Without a launcher the wish is only kept. */
+void via_instance_ask_restart(struct via_store *s, int64_t rid, const char *reason);
+
+/* Ask so for every running instance whose release binds the add-on. */
+void via_instance_ask_restart_bound(struct via_store *s, const char *addon_id, const char *reason);
 
 struct via_token_spec {
     const char *kind; /* "workload" or "generation" */

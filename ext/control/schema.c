@@ -133,13 +133,16 @@ static const struct step runtime_steps[] = {
      "which first grants are on record"},
     {MARKS_SQL,
      "where the runtime stream begins after pruning; how far the control stream had come"},
+    {"ALTER TABLE instances ADD COLUMN token_path TEXT;"
+     "ALTER TABLE instances ADD COLUMN restart_reason TEXT",
+     "what a launcher said of its instance, and what is asked of the launcher"},
 };
 
 /* What a transaction wants of runtime.db before it is applied; see store.h. */
 static const char overlay_sql[] =
     "CREATE TEMP TABLE o_instances(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, app, target,"
-    " deploy, release, pid INTEGER, state, started_at, lease_expires_at, stopped_at,"
-    " lease_exact INTEGER NOT NULL DEFAULT 0);"
+    " deploy, release, pid INTEGER, state, started_at, lease_expires_at, stopped_at, token_path,"
+    " restart_reason, lease_exact INTEGER NOT NULL DEFAULT 0);"
     "CREATE TEMP TABLE o_tokens(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind, instance,"
     " binding, audience, issued_at, expires_at);"
     "CREATE TEMP TABLE o_activations(seq INTEGER PRIMARY KEY, deploy TEXT NOT NULL UNIQUE, app,"
@@ -149,9 +152,10 @@ static const char overlay_sql[] =
     "CREATE TEMP TABLE o_intents(seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, operation INTEGER,"
     " subject TEXT, argument TEXT, number INTEGER);"
     "CREATE TEMP VIEW live_instances AS SELECT rid, id, app, target, deploy, release, pid, state,"
-    " started_at, lease_expires_at, stopped_at FROM temp.o_instances UNION ALL"
+    " started_at, lease_expires_at, stopped_at, token_path, restart_reason FROM temp.o_instances"
+    " UNION ALL"
     " SELECT rid, id, app, target, deploy, release, pid, state, started_at, lease_expires_at,"
-    " stopped_at FROM rt.instances AS r"
+    " stopped_at, token_path, restart_reason FROM rt.instances AS r"
     " WHERE NOT EXISTS (SELECT 1 FROM temp.o_instances AS o WHERE o.id = r.id);"
     "CREATE TEMP VIEW live_tokens AS SELECT rid, id, kind, instance, binding, audience, issued_at,"
     " expires_at FROM temp.o_tokens UNION ALL"
@@ -162,7 +166,7 @@ static const char overlay_sql[] =
 
 static const char plain_sql[] =
     "CREATE TEMP VIEW live_instances AS SELECT rid, id, app, target, deploy, release, pid, state,"
-    " started_at, lease_expires_at, stopped_at FROM rt.instances;"
+    " started_at, lease_expires_at, stopped_at, token_path, restart_reason FROM rt.instances;"
     "CREATE TEMP VIEW live_tokens AS SELECT rid, id, kind, instance, binding, audience, issued_at,"
     " expires_at FROM rt.tokens;"
     "CREATE TEMP VIEW live_activations AS SELECT seq, deploy, app, target, at FROM"
@@ -228,8 +232,8 @@ static const char views_sql[] =
     " created_at, expires_at, revoked_at, operation_id FROM main.generations;"
     "CREATE TEMP VIEW v_instances AS SELECT rid, id, app, target, deploy, release, pid,"
     " CASE WHEN state = 'running' AND lease_expires_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-    " THEN 'expired' ELSE state END AS state, started_at, lease_expires_at, stopped_at"
-    " FROM live_instances;"
+    " THEN 'expired' ELSE state END AS state, started_at, lease_expires_at, stopped_at,"
+    " token_path, restart_reason FROM live_instances;"
     "CREATE TEMP VIEW v_tokens AS SELECT rid, id, kind, instance, binding, audience, issued_at,"
     " expires_at FROM live_tokens;"
     "CREATE TEMP VIEW v_operations AS SELECT rid, id, kind, subject, actor, state, phase, progress,"

@@ -285,16 +285,19 @@ store_apply_overlay(struct via_store *s)
 {
     store_copy(s,
                "SELECT rid, id, app, target, deploy, release, pid, state, started_at,"
-               " lease_expires_at, stopped_at, lease_exact FROM temp.o_instances",
+               " lease_expires_at, stopped_at, token_path, restart_reason, lease_exact"
+               " FROM temp.o_instances",
                "INSERT INTO instances(rid, id, app, target, deploy, release, pid, state,"
-               " started_at, lease_expires_at, stopped_at)"
-               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+               " started_at, lease_expires_at, stopped_at, token_path, restart_reason)"
+               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
                " ON CONFLICT(id) DO UPDATE SET"
                " state = CASE WHEN state = 'stopped' THEN state ELSE excluded.state END,"
                " lease_expires_at = CASE WHEN state = 'stopped' THEN lease_expires_at"
-               " WHEN ?12 THEN excluded.lease_expires_at"
+               " WHEN ?14 THEN excluded.lease_expires_at"
                " ELSE max(lease_expires_at, excluded.lease_expires_at) END,"
-               " stopped_at = coalesce(stopped_at, excluded.stopped_at)");
+               " stopped_at = coalesce(stopped_at, excluded.stopped_at),"
+               " token_path = coalesce(excluded.token_path, token_path),"
+               " restart_reason = coalesce(excluded.restart_reason, restart_reason)");
     store_copy(s,
                "SELECT rid, id, kind, instance, binding, audience, issued_at, expires_at"
                " FROM temp.o_tokens",

@@ -1,5 +1,5 @@
-/* via_instances: INSERT registers, UPDATE stops or moves the lease. via_tokens: INSERT mints into a
- * file. Both change runtime.db alone. */
+/* via_instances: INSERT registers, UPDATE stops, moves the lease or asks for a restart. via_tokens:
+ * INSERT mints into a file. Both change runtime.db alone. */
 #include "base/fs.h"
 #include "control/instance.h"
 #include "tables/tables.h"
@@ -10,7 +10,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ID, APP, TARGET, DEPLOY, RELEASE, PID, STATE, STARTED_AT, LEASE_EXPIRES_AT, STOPPED_AT };
+enum {
+    ID,
+    APP,
+    TARGET,
+    DEPLOY,
+    RELEASE,
+    PID,
+    STATE,
+    STARTED_AT,
+    LEASE_EXPIRES_AT,
+    STOPPED_AT,
+    TOKEN_PATH_OF,
+    LAUNCHER,
+    RESTART_REASON
+};
 
 static const struct via_column columns[] = {
     [ID] = {"id", "TEXT", VIA_COL_KEY | VIA_COL_UNIQUE},
@@ -23,6 +37,9 @@ static const struct via_column columns[] = {
     [STARTED_AT] = {"started_at", "TEXT", 0},
     [LEASE_EXPIRES_AT] = {"lease_expires_at", "TEXT", VIA_COL_UPDATE},
     [STOPPED_AT] = {"stopped_at", "TEXT", 0},
+    [TOKEN_PATH_OF] = {"token_path", "TEXT", VIA_COL_UPDATE},
+    [LAUNCHER] = {"launcher", "TEXT", VIA_COL_COMPUTED},
+    [RESTART_REASON] = {"restart_reason", "TEXT", VIA_COL_UPDATE},
 };
 
 static int64_t
@@ -44,8 +61,25 @@ instances_update(struct via_store *s, int64_t rid, const struct via_row *row)
                      "an instance's state can be set to stopped only");
     if (via_row_has(row, LEASE_EXPIRES_AT) && via_sql_ok(&s->write))
         via_instance_renew(s, rid, via_row_text(row, LEASE_EXPIRES_AT), true);
+    if (via_row_has(row, TOKEN_PATH_OF) && via_sql_ok(&s->write))
+        via_instance_set_token_path(s, rid, via_row_text(row, TOKEN_PATH_OF));
+    if (via_row_has(row, RESTART_REASON) && via_sql_ok(&s->write))
+        via_instance_ask_restart(s, rid, via_row_text(row, RESTART_REASON));
     if (via_row_has(row, STATE) && via_sql_ok(&s->write))
         via_instance_stop(s, rid);
+}
+
+/* The launcher: alive, gone, or NULL when the instance was registered by hand. */
+static void
+instances_compute(struct via_store *s, int64_t rid, int i, void *scratch, sqlite3_context *context)
+{
+    static const char *const words[] = {
+        [VIA_LAUNCHER_IS_ALIVE] = "alive", [VIA_LAUNCHER_IS_GONE] = "gone"};
+    struct via_instance *in = scratch;
+
+    (void)i;
+    if (via_instance_find_row(via_store_db(s), rid, in))
+        sqlite3_result_text(context, words[via_instance_launcher(s, in)], -1, SQLITE_STATIC);
 }
 
 const struct via_table via_table_instances = {
@@ -55,6 +89,8 @@ const struct via_table via_table_instances = {
     .column_count = VIA_COLUMN_COUNT(columns),
     .insert = instances_insert,
     .update = instances_update,
+    .compute = instances_compute,
+    .scratch_size = sizeof(struct via_instance),
 };
 
 enum {

@@ -50,6 +50,31 @@ instance_register(struct run_instance *in, struct cli *cli)
         cli_refuse(cli, VIA_INSTANCE_NOT_FOUND, "the instance is not there after registering");
 }
 
+/* From here on everybody can see that the instance has a launcher, and where its token is. */
+static void
+instance_claim(struct run_instance *in, struct cli *cli)
+{
+    struct cli_statement st;
+    struct cli_rows rows;
+    struct via_root root;
+    char path[VIA_PATH_SIZE + 16];
+    int64_t rid;
+
+    cli_statement_init(&st, "SELECT rowid AS rid FROM via_instances WHERE ");
+    cli_statement_text(&st, "id = ", in->id);
+    cli_query(cli, &st, &rows);
+    rid = cli_rows_integer(&rows, 0, "rid");
+    cli_rows_deinit(&rows);
+    if (cli_ok(cli) && via_root_open(&root, &cli->error) == VIA_OK &&
+        via_lock_open(&in->lock, &root, &cli->error) == VIA_OK && !via_lock_try(&in->lock, rid))
+        cli_refuse(cli, VIA_STATE_UNAVAILABLE, "run/locks cannot be locked");
+    (void)snprintf(path, sizeof path, "%s/token", in->place.folder);
+    cli_statement_init(&st, "UPDATE via_instances SET ");
+    cli_statement_text(&st, "token_path = ", path);
+    cli_statement_text(&st, " WHERE id = ", in->id);
+    cli_run(cli, &st);
+}
+
 static void
 instance_read_bindings(struct run_instance *in, struct cli *cli)
 {
@@ -196,6 +221,7 @@ run_instance_open(struct run_instance *in, struct cli *cli, const struct run_use
                   const char *url)
 {
     memset(in, 0, sizeof *in);
+    in->lock.fd = -1;
     /* Registering supersedes the deploy that runs: whatever else can fail comes first. */
     if (cli_answers(cli))
         via_ignore(run_place_make(&in->place, user, &cli->error));
@@ -206,6 +232,8 @@ run_instance_open(struct run_instance *in, struct cli *cli, const struct run_use
         return false;
     }
     if (run_place_give(&in->place, in->id, &cli->error) == VIA_OK)
+        instance_claim(in, cli);
+    if (cli_ok(cli))
         (void)run_instance_renew(in, cli, user);
     instance_put_bindings(in, cli, user, url);
     if (!cli_ok(cli))
@@ -230,9 +258,12 @@ run_instance_look(const struct run_instance *in, struct cli *cli, struct run_sig
                            "AS deploy, (SELECT group_concat(binding || ':' || generation) "
                            "FROM via_generations WHERE status = 'active'");
     cli_statement_text(&st, " AND app = ", cli_app(cli));
-    cli_statement_put(&st, ") AS active");
+    cli_statement_text(
+        &st, ") AS active, (SELECT restart_reason FROM via_instances WHERE id = ", in->id);
+    cli_statement_put(&st, ") AS restart");
     if (cli_query(cli, &st, &rows)) {
         copy_text(out->deploy, sizeof out->deploy, &rows, "deploy");
+        copy_text(out->restart, sizeof out->restart, &rows, "restart");
         active = cli_rows_text(&rows, 0, "active");
         out->stopped = !out->deploy[0];
         out->rotated = in->active && strcmp(active ? active : "", in->active) != 0;
@@ -258,5 +289,7 @@ run_instance_close(struct run_instance *in, struct cli *cli)
     run_place_remove(&in->place);
     cli_rows_deinit(&in->bindings);
     free(in->active);
+    via_lock_close(&in->lock);
     memset(in, 0, sizeof *in);
+    in->lock.fd = -1;
 }

@@ -178,21 +178,22 @@ launch_forgive(struct launch *l, const char *what, bool *logged)
     cli_close(l->cli);
 }
 
-/* Is `deploy` another one than runs, and not one that was refused just now? */
+/* Is there a newer deploy or a wish, and not one that was refused just now? */
 static bool
-launch_may_switch(const struct launch *l, const char *deploy)
+launch_may_switch(const struct launch *l, const struct run_sight *sight)
 {
-    if (strcmp(deploy, l->instance.deploy) == 0)
+    if (!sight->restart[0] && strcmp(sight->deploy, l->instance.deploy) == 0)
         return false;
-    return strcmp(deploy, l->refused) != 0 || via_clock_mono_ms() >= l->switch_at_ms;
+    return strcmp(sight->deploy, l->refused) != 0 || via_clock_mono_ms() >= l->switch_at_ms;
 }
 
-/* Move to a newer deploy: its instance first, the running command's end afterwards. What is refused
- * before the instance is registered (a manifest, a full disk) harms nobody; registering makes the
- * deploy the running one, and the one before then lives for its hand-over only. */
+/* Move to an instance of the newest deploy: that first, the running command's end afterwards. What
+ * is refused before the instance is registered (a manifest, a full disk) harms nobody; registering
+ * makes the deploy the running one, and the one before then lives for its hand-over only. */
 static void
-launch_switch(struct launch *l, const char *deploy)
+launch_switch(struct launch *l, const struct run_sight *sight)
 {
+    const char *deploy = sight->deploy;
     struct run_instance next;
 
     if (!run_instance_open(&next, l->cli, &l->user, l->url)) {
@@ -203,7 +204,8 @@ launch_switch(struct launch *l, const char *deploy)
         launch_forgive(l, "the new deploy cannot be started", &l->refusal_logged);
         return;
     }
-    via_log(VIA_LOG_INFO, "deploy %s: restarting the command", deploy);
+    via_log(VIA_LOG_INFO, "deploy %s: restarting the command%s%s", deploy,
+            sight->restart[0] ? ": " : "", sight->restart);
     if (l->child)
         run_child_stop(l->child);
     l->child = 0;
@@ -233,8 +235,8 @@ launch_look(struct launch *l)
     if (sight.stopped)
         return;
     /* When that fails the command goes on, and its tokens fall due as before. */
-    if (launch_may_switch(l, sight.deploy))
-        launch_switch(l, sight.deploy);
+    if (launch_may_switch(l, &sight))
+        launch_switch(l, &sight);
     if (!sight.rotated && via_clock_mono_ms() < l->instance.renew_at_ms)
         return;
     if (run_instance_renew(&l->instance, l->cli, &l->user))

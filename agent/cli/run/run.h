@@ -6,6 +6,7 @@
 #ifndef VIA_CLI_RUN_RUN_H
 #define VIA_CLI_RUN_RUN_H
 
+#include "base/lock.h"
 #include "base/root.h"
 #include "cli/agentfile.h"
 #include "cli/cli.h"
@@ -73,6 +74,7 @@ void run_place_sweep(struct cli *cli);
 
 struct run_instance {
     char id[VIA_ID_SIZE]; /* "" when there is none */
+    struct via_lock lock; /* holds the byte that says that its launcher lives */
     char deploy[VIA_ID_SIZE];
     char release[VIA_ID_SIZE];
     char target[VIA_NAME_SIZE];
@@ -84,9 +86,10 @@ struct run_instance {
 
 /* What one look at the control plane says. */
 struct run_sight {
-    bool stopped;             /* the app has no deploy on the target any more */
-    char deploy[VIA_ID_SIZE]; /* the newest otherwise */
-    bool rotated;             /* other generations are active than were minted */
+    bool stopped;                   /* the app has no deploy on the target any more */
+    char deploy[VIA_ID_SIZE];       /* the newest otherwise */
+    bool rotated;                   /* other generations are active than were minted */
+    char restart[VIA_MESSAGE_SIZE]; /* why somebody wants a restart, "" when nobody does */
 };
 
 /* Make a folder, register an instance of the newest deploy, mint its tokens there and write its
@@ -98,7 +101,7 @@ bool run_instance_open(struct run_instance *in, struct cli *cli, const struct ru
 /* Mint all tokens again, and renew the lease. Errors are in cli->error. */
 bool run_instance_renew(struct run_instance *in, struct cli *cli, const struct run_user *user);
 
-/* One cheap look: is there a newer deploy? Errors are in cli->error. */
+/* One look: is there a newer deploy, a rotation, a wish? Errors are in cli->error. */
 bool run_instance_look(const struct run_instance *in, struct cli *cli, struct run_sight *out);
 
 /* Stop the instance, remove its folder, release memory. A failure is logged. */
