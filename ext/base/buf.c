@@ -16,9 +16,17 @@ via_buf_init(struct via_buf *b)
     *b = (struct via_buf){0};
 }
 
+static void
+buf_wipe(struct via_buf *b)
+{
+    if (b->secret && b->data)
+        explicit_bzero(b->data, b->cap);
+}
+
 void
 via_buf_deinit(struct via_buf *b)
 {
+    buf_wipe(b);
     free(b->data);
     via_buf_init(b);
 }
@@ -26,10 +34,27 @@ via_buf_deinit(struct via_buf *b)
 void
 via_buf_reset(struct via_buf *b)
 {
+    buf_wipe(b);
+    b->secret = false;
     b->len = 0;
     b->failed = false;
     if (b->data)
         b->data[0] = '\0';
+}
+
+/* realloc() leaves the old bytes wherever they were. */
+static char *
+buf_move(struct via_buf *b, size_t cap)
+{
+    char *data = malloc(cap);
+
+    if (!data)
+        return NULL;
+    if (b->data)
+        memcpy(data, b->data, b->cap);
+    buf_wipe(b);
+    free(b->data);
+    return data;
 }
 
 /* Make cap > len + n. */
@@ -49,7 +74,7 @@ buf_grow(struct via_buf *b, size_t n)
     }
     while (cap <= b->len + n)
         cap *= 2;
-    data = realloc(b->data, cap);
+    data = b->secret ? buf_move(b, cap) : realloc(b->data, cap);
     if (!data) {
         b->failed = true;
         return false;
@@ -155,6 +180,19 @@ utf8_length(const unsigned char *s, size_t n)
             return 0;
     }
     return want;
+}
+
+bool
+via_text_is_utf8(const char *text, size_t n)
+{
+    const unsigned char *s = (const unsigned char *)text;
+
+    for (size_t i = 0, k; i < n; i += k) {
+        k = utf8_length(s + i, n - i);
+        if (k == 0)
+            return false;
+    }
+    return true;
 }
 
 /* How many bytes at `s` stand in a JSON string as they are. */

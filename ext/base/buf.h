@@ -16,12 +16,13 @@ struct via_buf {
     size_t len;
     size_t cap;
     bool failed;
+    bool secret; /* wipe what is left behind: by growing, by the reset that ends it, by deinit */
 };
 
 void via_buf_init(struct via_buf *b);
 void via_buf_deinit(struct via_buf *b);
 
-/* Empty `b`, keeping its memory and clearing `failed`. */
+/* Empty `b`, keeping its memory and clearing `failed` and `secret`. */
 void via_buf_reset(struct via_buf *b);
 
 void via_buf_put(struct via_buf *b, const void *bytes, size_t n);
@@ -39,6 +40,9 @@ void via_buf_put_sql(struct via_buf *b, const char *text);
 /* Make room for `n` more bytes and return where they go, or NULL (and `failed`).
  * The caller writes at most `n` bytes there and adds them to `len`. */
 char *via_buf_reserve(struct via_buf *b, size_t n);
+
+/* Are the `n` bytes at `text` UTF-8 throughout? */
+bool via_text_is_utf8(const char *text, size_t n);
 
 /* The text, "" when empty or failed. Borrowed until the next call on `b`. */
 const char *via_buf_text(const struct via_buf *b);

@@ -27,10 +27,9 @@ _Static_assert(crypto_sign_SECRETKEYBYTES == 64, "an Ed25519 seed and its public
 _Static_assert(crypto_sign_SEEDBYTES == 32, "an Ed25519 seed");
 
 static const char *const use_words[] = {
-    [VIA_KEY_WORKLOAD] = "workload",
-    [VIA_KEY_GENERATION] = "generation",
-    [VIA_KEY_MANIFEST] = "manifest",
-    [VIA_KEY_AUDIT] = "audit",
+    [VIA_KEY_WORKLOAD] = "workload", [VIA_KEY_GENERATION] = "generation",
+    [VIA_KEY_MANIFEST] = "manifest", [VIA_KEY_AUDIT] = "audit",
+    [VIA_KEY_SEAL] = "seal",
 };
 
 const char *
@@ -141,10 +140,10 @@ jwk_use(const via_json *jwk)
     return -1;
 }
 
-/* Fill `key` from its JWK. The public half is computed anew and compared: signing with a
- * public half that does not belong to the secret gives the secret away. */
+/* Fill the signing key `key` from its JWK. The public half is computed anew and compared: signing
+ * with a public half that does not belong to the secret gives the secret away. */
 static bool
-jwk_read(const via_json *jwk, struct via_key *key)
+jwk_read_signing(const via_json *jwk, struct via_key *key)
 {
     uint8_t *seed = sodium_malloc(crypto_sign_SEEDBYTES);
     uint8_t x[crypto_sign_PUBLICKEYBYTES];
@@ -160,17 +159,34 @@ jwk_read(const via_json *jwk, struct via_key *key)
     return good;
 }
 
+static bool
+jwk_read(const via_json *jwk, struct via_key *key)
+{
+    if (key->use != VIA_KEY_SEAL)
+        return jwk_read_signing(jwk, key);
+    return member_is(jwk, "kty", "oct") && member_is(jwk, "kid", key->kid) &&
+           member_bytes(jwk, "k", key->secret);
+}
+
+static void
+member_wipe(const via_json *jwk, const char *name)
+{
+    size_t n;
+    const char *text = via_json_string(via_json_member(jwk, name), &n);
+
+    if (text)
+        sodium_memzero((char *)text, n);
+}
+
 /* The parser copied the secret into plain memory; wipe it there before it is freed. */
 static void
 jwk_free(via_json *jwk)
 {
-    size_t n;
-    const char *d = jwk ? via_json_string(via_json_member(jwk, "d"), &n) : NULL;
-
-    if (d)
-        sodium_memzero((char *)d, n);
-    if (jwk)
-        via_json_free(jwk);
+    if (!jwk)
+        return;
+    member_wipe(jwk, "d");
+    member_wipe(jwk, "k");
+    via_json_free(jwk);
 }
 
 struct via_key *
@@ -228,10 +244,32 @@ jwk_put_bytes(struct via_buf *b, const char *name, const uint8_t bytes[32])
     via_buf_putc(b, '"');
 }
 
+static void
+jwk_put_signing(struct via_buf *jwk, uint8_t *secret)
+{
+    uint8_t public[crypto_sign_PUBLICKEYBYTES];
+
+    crypto_sign_keypair(public, secret);
+    jwk_put_member(jwk, "kty", "OKP");
+    jwk_put_member(jwk, "crv", "Ed25519");
+    jwk_put_member(jwk, "use", "sig");
+    jwk_put_member(jwk, "alg", "EdDSA");
+    jwk_put_bytes(jwk, "x", public);
+    jwk_put_bytes(jwk, "d", secret); /* the seed is the first half of libsodium's secret key */
+}
+
+static void
+jwk_put_sealing(struct via_buf *jwk, uint8_t *secret)
+{
+    randombytes_buf(secret, crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
+    jwk_put_member(jwk, "kty", "oct");
+    jwk_put_member(jwk, "use", "enc");
+    jwk_put_bytes(jwk, "k", secret);
+}
+
 enum via_status
 via_keyfile_make(const struct via_root *root, enum via_key_use use, struct via_error *e)
 {
-    uint8_t public[crypto_sign_PUBLICKEYBYTES];
     uint8_t *secret = sodium_malloc(crypto_sign_SECRETKEYBYTES);
     char kid[VIA_ID_SIZE], path[VIA_PATH_SIZE], now[VIA_TIME_SIZE];
     enum via_status status;
@@ -245,15 +283,11 @@ via_keyfile_make(const struct via_root *root, enum via_key_use use, struct via_e
     }
     via_id_make("key", kid);
     via_clock_format(via_clock_now_ms(), now);
-    crypto_sign_keypair(public, secret);
-
-    jwk_put_member(&jwk, "kty", "OKP");
-    jwk_put_member(&jwk, "crv", "Ed25519");
+    if (use == VIA_KEY_SEAL)
+        jwk_put_sealing(&jwk, secret);
+    else
+        jwk_put_signing(&jwk, secret);
     jwk_put_member(&jwk, "kid", kid);
-    jwk_put_member(&jwk, "use", "sig");
-    jwk_put_member(&jwk, "alg", "EdDSA");
-    jwk_put_bytes(&jwk, "x", public);
-    jwk_put_bytes(&jwk, "d", secret); /* the seed is the first half of libsodium's secret key */
     jwk_put_member(&jwk, "via_use", use_words[use]);
     jwk_put_member(&jwk, "created_at", now);
     via_buf_puts(&jwk, "}\n");

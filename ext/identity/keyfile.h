@@ -1,5 +1,5 @@
-/* keyfile.h: one key as a file keys/<kid>.jwk (RFC 8037). For keys.c, and for whoever looks for
- * damage.
+/* keyfile.h: one key as a file keys/<kid>.jwk (RFC 7517, 8037). For keys.c, and for whoever looks
+ * for damage.
  *
  * A file is believed only when it is a regular file of the root's owner that nobody else
  * may read, and says of itself what its name says. */
@@ -12,9 +12,9 @@ struct via_key {
     struct via_key *next;
     char kid[VIA_ID_SIZE];
     enum via_key_use use;
-    bool present; /* for the ring: seen in the scan under way */
-    uint8_t public[32];
-    uint8_t *secret; /* 64 bytes as libsodium has them, in guarded memory, read-only */
+    bool present;       /* for the ring: seen in the scan under way */
+    uint8_t public[32]; /* of a signing key */
+    uint8_t *secret;    /* 64 bytes as libsodium has them, or 32 that seal; guarded, read-only */
 };
 
 void via_key_free(struct via_key *key);

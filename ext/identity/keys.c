@@ -305,3 +305,63 @@ via_keyring_verify(struct via_keyring *k, enum via_key_use use, const char *kid,
     /* Refuses keys and points of low order and signatures that are not canonical. */
     return crypto_sign_verify_detached(signature, bytes, n, key->public) == 0;
 }
+
+/* -- sealing --------------------------------------------------------------------- */
+
+#define SEAL_NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+
+_Static_assert(SEAL_NONCE + crypto_aead_xchacha20poly1305_ietf_ABYTES == VIA_SEAL_OVERHEAD,
+               "a nonce and a tag");
+_Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES <= crypto_sign_SECRETKEYBYTES,
+               "a key's memory holds a sealing key");
+
+enum via_status
+via_keyring_seal(struct via_keyring *k, const struct via_buf *context, const void *secret, size_t n,
+                 struct via_buf *out, char kid[VIA_ID_SIZE], struct via_error *e)
+{
+    struct via_key *key;
+    enum via_status status = keyring_signer(k, VIA_KEY_SEAL, &key, e);
+    uint8_t *at;
+
+    if (status != VIA_OK)
+        return status;
+    at = (uint8_t *)via_buf_reserve(out, n + VIA_SEAL_OVERHEAD);
+    if (!at || context->failed)
+        return via_error_set(e, VIA_OUT_OF_MEMORY, "no memory is left to seal a secret");
+    randombytes_buf(at, SEAL_NONCE);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(at + SEAL_NONCE, NULL, secret, n,
+                                               (const uint8_t *)context->data, context->len, NULL,
+                                               at, key->secret);
+    out->len += n + VIA_SEAL_OVERHEAD;
+    memcpy(kid, key->kid, VIA_ID_SIZE);
+    return VIA_OK;
+}
+
+bool
+via_keyring_open(struct via_keyring *k, const char *kid, const struct via_buf *context,
+                 const void *sealed, size_t n, void *out)
+{
+    const uint8_t *at = sealed;
+    struct via_key *key;
+
+    if (!via_id_is("key", kid) || n < VIA_SEAL_OVERHEAD || context->failed)
+        return false;
+    keyring_refresh(k);
+    key = keyring_look_for(k, kid);
+    return key && key->use == VIA_KEY_SEAL &&
+           crypto_aead_xchacha20poly1305_ietf_decrypt(
+               out, NULL, NULL, at + SEAL_NONCE, n - SEAL_NONCE, (const uint8_t *)context->data,
+               context->len, at, key->secret) == 0;
+}
+
+void *
+via_guarded_new(size_t n)
+{
+    return via_identity_init() ? sodium_malloc(n ? n : 1) : NULL;
+}
+
+void
+via_guarded_free(void *p)
+{
+    sodium_free(p);
+}

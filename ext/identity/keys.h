@@ -1,16 +1,24 @@
 /* keys.h: the host's keys: made on first use, one file each, separate by use.
  *
- * keys/<kid>.jwk is an RFC 8037 OKP key with the member "via_use". The newest key of
- * a use signs; every key of that use verifies. Secret halves live in guarded memory
- * and are wiped. A keyring is not shared between threads. */
+ * keys/<kid>.jwk is an RFC 8037 OKP key, or the `oct` one that seals, with the member
+ * "via_use". The newest key of a use signs or seals; every key of that use verifies or
+ * opens. Secret halves live in guarded memory and are wiped. A keyring is not shared
+ * between threads. */
 #ifndef VIA_IDENTITY_KEYS_H
 #define VIA_IDENTITY_KEYS_H
 
+#include "base/buf.h"
 #include "base/root.h"
 
 #include <stddef.h>
 
-enum via_key_use { VIA_KEY_WORKLOAD, VIA_KEY_GENERATION, VIA_KEY_MANIFEST, VIA_KEY_AUDIT };
+enum via_key_use {
+    VIA_KEY_WORKLOAD,
+    VIA_KEY_GENERATION,
+    VIA_KEY_MANIFEST,
+    VIA_KEY_AUDIT,
+    VIA_KEY_SEAL /* secrets at rest; signs nothing */
+};
 
 struct via_keyring;
 
@@ -37,5 +45,26 @@ VIA_MUST_USE enum via_status via_keyring_current(struct via_keyring *k, enum via
  * once a second. */
 VIA_MUST_USE bool via_keyring_verify(struct via_keyring *k, enum via_key_use use, const char *kid,
                                      const void *bytes, size_t n, const uint8_t signature[64]);
+
+/* Seal the `n` bytes at `secret` with the newest seal key, so that they open only together with
+ * `context`, which says whose they are (XChaCha20-Poly1305, the context as additional data).
+ * Appends the sealed bytes to `out`; `kid` receives the key's name. */
+VIA_MUST_USE enum via_status via_keyring_seal(struct via_keyring *k, const struct via_buf *context,
+                                              const void *secret, size_t n, struct via_buf *out,
+                                              char kid[VIA_ID_SIZE], struct via_error *e);
+
+/* What is longer in the sealed form: the nonce and the tag. */
+#define VIA_SEAL_OVERHEAD 40
+
+/* Open what was sealed; `out` takes n - VIA_SEAL_OVERHEAD bytes. False: the key is gone, or the
+ * bytes or their context are not what was sealed. */
+VIA_MUST_USE bool via_keyring_open(struct via_keyring *k, const char *kid,
+                                   const struct via_buf *context, const void *sealed, size_t n,
+                                   void *out);
+
+/* Memory for secrets: locked, left out of core dumps, between guard pages; wiped when freed. NULL:
+ * no memory. free(NULL) is fine. */
+void *via_guarded_new(size_t n);
+void via_guarded_free(void *p);
 
 #endif

@@ -249,15 +249,15 @@ test_damage(const char *kid)
 static void
 test_strangers(void)
 {
-    static const char seal[] = "{\"kty\":\"oct\",\"k\":\"AAAA\",\"via_use\":\"seal\"}";
+    static const char later[] = "{\"kty\":\"oct\",\"k\":\"AAAA\",\"via_use\":\"later\"}";
     char kid[VIA_ID_SIZE], path[VIA_PATH_SIZE];
     struct via_error e = {0};
 
     via_id_make("key", kid);
     key_path(kid, path);
-    CHECK(via_fs_write(path, seal, sizeof seal - 1, 0600, &root, NULL) == VIA_OK &&
+    CHECK(via_fs_write(path, later, sizeof later - 1, 0600, &root, NULL) == VIA_OK &&
               fresh_sign(VIA_KEY_WORKLOAD, &e) == VIA_OK,
-          "a sealing key is passed over: %s", e.message);
+          "a key of another use is passed over: %s", e.message);
     via_root_join(&root, "keys/README", path);
     CHECK(via_fs_write(path, "x", 1, 0644, &root, NULL) == VIA_OK &&
               fresh_sign(VIA_KEY_WORKLOAD, &e) == VIA_OK,
