@@ -22,16 +22,16 @@ LIBS_AGENT = -lmicrohttpd -lsqlite3 $(LIBS_CORE) -lpthread -lm
 # -- rooms of the core, from the ground up --------------------------------------
 BASE     := status buf error clock id log root fs lock epoch json
 IDENTITY := codec keyfile keys jwt
-RULES    := names lifecycle gates readiness schedule
+RULES    := names assign lifecycle gates readiness schedule
 SQL      := sql
-CONTROL  := access addon app audit binding chain instance manifest mark operation options \
-            release schedule schema setting snapshot store token witness
+CONTROL  := access addon app audit binding chain env instance manifest mark operation options \
+            profile release schedule schema setting snapshot store token witness
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow \
             sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage
 EFFECTS  := addon copies doctor doctor_audit doctor_files doctor_host doctor_mend doctor_rows effects \
             schedule step
 VFS      := refusal policy context guard file open vfs
-TABLES   := addons apps bindings cursor deploys engine findings gates generations hub instances \
+TABLES   := addons apps bindings cursor deploys engine env findings gates generations hub instances \
             readiness records releases row snapshots storage
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \
         $(SQL:%=ext/sql/%) $(CONTROL:%=ext/control/%) $(PROVIDER:%=ext/provider/%) \

@@ -370,6 +370,39 @@ via_access_explain(struct via_sql *db, struct via_keyring *keys,
 }
 
 enum via_status
+via_access_workload(struct via_access *a, const struct via_claims *claims, struct via_workload *out,
+                    struct via_error *e)
+{
+    struct check c = {.facts = {.claims = claims, .now_ms = via_clock_now_ms()}};
+
+    *out = (struct via_workload){.epoch = via_epoch_now(a->epoch)};
+    gather(a, &c, "", 0);
+    if (via_sql_take(&a->db, e) != VIA_OK)
+        return e->status;
+    if (via_gate_check(VIA_GATE_IDENTITY, &c.facts, e) != VIA_OK ||
+        via_gate_check(VIA_GATE_WORKLOAD, &c.facts, e) != VIA_OK)
+        return e->status;
+    if (!c.facts.manifest_holds)
+        return via_gate_check(VIA_GATE_MANIFEST, &c.facts, e);
+    out->manifest = a->manifest.data;
+    out->manifest_len = a->manifest.len;
+    out->expires_ms = via_gates_expiry_ms(&c.facts);
+    return VIA_OK;
+}
+
+struct via_sql *
+via_access_db(struct via_access *a)
+{
+    return &a->db;
+}
+
+struct via_keyring *
+via_access_keys(struct via_access *a)
+{
+    return a->keys;
+}
+
+enum via_status
 via_grant_allows(const struct via_grant *g, enum via_operation_kind kind, struct via_error *e)
 {
     return via_gate_operation(g->mode, &g->policy, kind, e);

@@ -57,6 +57,21 @@ struct via_gate_answer {
 void via_access_explain(struct via_sql *db, struct via_keyring *keys,
                         const struct via_gate_question *ask, struct via_gate_answer *out);
 
+/* The workload without a binding: gates 1 and 2, and the signature of its manifest. */
+struct via_workload {
+    const char *manifest; /* its text; borrowed until the next call on the access */
+    size_t manifest_len;
+    uint64_t epoch;     /* as in a grant */
+    int64_t expires_ms; /* how long that stands if nobody changes anything */
+};
+VIA_MUST_USE enum via_status via_access_workload(struct via_access *a,
+                                                 const struct via_claims *claims,
+                                                 struct via_workload *out, struct via_error *e);
+
+/* What it reads with, for the rest of this room. Borrowed. */
+struct via_sql *via_access_db(struct via_access *a);
+struct via_keyring *via_access_keys(struct via_access *a);
+
 /* A setting's value now (via_settings), as integer or text (copied, "" when empty). */
 int64_t via_access_setting_int(struct via_access *a, const char *name);
 void via_access_setting_text(struct via_access *a, const char *name, char *out, size_t size);

@@ -64,6 +64,7 @@ via_app_remove(struct via_store *s, int64_t rid)
         db, "SELECT name, EXISTS(SELECT 1 FROM main.addons AS x WHERE x.app = a.name AND"
             " (x.state NOT IN ('destroyed', 'failed') OR x.purge_at IS NOT NULL)) OR"
             " EXISTS(SELECT 1 FROM main.bindings AS x WHERE x.app = a.name) OR"
+            " EXISTS(SELECT 1 FROM v_env AS x WHERE x.app = a.name) OR"
             " EXISTS(SELECT 1 FROM v_deploys AS x WHERE x.app = a.name AND"
             " x.state IN ('pending', 'running')) OR"
             " EXISTS(SELECT 1 FROM v_instances AS x WHERE x.app = a.name AND x.state = 'running')"
@@ -76,9 +77,10 @@ via_app_remove(struct via_store *s, int64_t rid)
     in_use = sqlite3_column_int(q, 1) != 0;
     via_sql_end(db, q);
     if (in_use)
-        via_sql_fail(db, VIA_APP_IN_USE,
-                     "app %s still has add-ons, bindings, deploys or instances; remove those first",
-                     name);
+        via_sql_fail(
+            db, VIA_APP_IN_USE,
+            "app %s still has add-ons, bindings, values, deploys or instances; remove those first",
+            name);
     q = via_sql_stmt(db, "DELETE FROM main.apps WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, rid);
     via_sql_run(db, q);

@@ -4,6 +4,7 @@
 #include "control/addon.h"
 #include "control/app.h"
 #include "control/audit.h"
+#include "control/env.h"
 #include "control/operation.h"
 #include "rules/names.h"
 
@@ -59,6 +60,7 @@ binding_check_names(struct via_store *s, const char *app, const char *binding, c
                          binding, other, app);
     }
     via_sql_end(db, q);
+    via_env_check_name(db, app, binding, VIA_NAMES_OF_VALUES);
 }
 
 /* Write the next generation of a binding. Returns its row id. */

@@ -4,6 +4,7 @@
 #include "identity/codec.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void
@@ -98,6 +99,37 @@ entry_text(const via_json *entry, const char *key, char *out, size_t size)
     (void)snprintf(out, size, "%s", text ? text : "");
 }
 
+static void
+entry_read(const via_json *entry, struct via_manifest_entry *out)
+{
+    entry_text(entry, "binding", out->binding, sizeof out->binding);
+    entry_text(entry, "target", out->target, sizeof out->target);
+    entry_text(entry, "addon_id", out->addon_id, sizeof out->addon_id);
+    entry_text(entry, "type", out->type, sizeof out->type);
+    entry_text(entry, "mode", out->mode, sizeof out->mode);
+    out->generation = via_json_integer(via_json_member(entry, "generation"));
+}
+
+bool
+via_manifest_list(const char *text, size_t n, struct via_manifest_list *out)
+{
+    struct via_error e = {0};
+    via_json *doc = NULL;
+    const via_json *bindings;
+
+    *out = (struct via_manifest_list){0};
+    if (via_json_parse(text, n, 8, &doc, &e) != VIA_OK)
+        return false;
+    entry_text(doc, "target", out->target, sizeof out->target);
+    bindings = via_json_member(doc, "bindings");
+    out->count = bindings ? via_json_count(bindings) : 0;
+    out->entries = calloc(out->count + 1, sizeof *out->entries);
+    for (size_t i = 0; out->entries && i < out->count; i++)
+        entry_read(via_json_at(bindings, i), &out->entries[i]);
+    via_json_free(doc);
+    return out->entries != NULL;
+}
+
 bool
 via_manifest_find(const char *text, size_t n, const char *binding, struct via_manifest_entry *out)
 {
@@ -113,14 +145,8 @@ via_manifest_find(const char *text, size_t n, const char *binding, struct via_ma
     for (size_t i = 0; bindings && !found && i < via_json_count(bindings); i++) {
         entry = via_json_at(bindings, i);
         found = manifest_says(entry, "binding", binding);
-        if (found) {
-            entry_text(entry, "binding", out->binding, sizeof out->binding);
-            entry_text(entry, "target", out->target, sizeof out->target);
-            entry_text(entry, "addon_id", out->addon_id, sizeof out->addon_id);
-            entry_text(entry, "type", out->type, sizeof out->type);
-            entry_text(entry, "mode", out->mode, sizeof out->mode);
-            out->generation = via_json_integer(via_json_member(entry, "generation"));
-        }
+        if (found)
+            entry_read(entry, out);
     }
     via_json_free(doc);
     return found;

@@ -33,6 +33,15 @@ void via_manifest_write(struct via_buf *out, const struct via_manifest_head *hea
 VIA_MUST_USE bool via_manifest_verify(struct via_sql *db, struct via_keyring *keys,
                                       const char *release, const char *app, struct via_buf *text);
 
+/* All of a verified manifest's bindings, and its target. The caller frees `entries`. False: no
+ * memory. */
+struct via_manifest_list {
+    char target[VIA_NAME_SIZE];
+    struct via_manifest_entry *entries;
+    size_t count;
+};
+VIA_MUST_USE bool via_manifest_list(const char *text, size_t n, struct via_manifest_list *out);
+
 /* Look `binding` up in a verified manifest. */
 VIA_MUST_USE bool via_manifest_find(const char *text, size_t n, const char *binding,
                                     struct via_manifest_entry *out);

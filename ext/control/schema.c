@@ -20,6 +20,15 @@ struct step {
     " hash TEXT NOT NULL, at TEXT NOT NULL, kid TEXT NOT NULL, signature TEXT NOT NULL,"           \
     " PRIMARY KEY(stream, kind)) WITHOUT ROWID"
 
+/* Triggers that count the changes of `table` against the app and target of its rows. */
+#define PROFILE_MOVE(table, on, row)                                                               \
+    "CREATE TRIGGER " table "_" on " AFTER " on " ON " table " BEGIN INSERT INTO profiles"         \
+    " VALUES(" row ".app, " row                                                                    \
+    ".target, 1) ON CONFLICT DO UPDATE SET version = version + 1; END;"
+#define PROFILE_MOVES(table)                                                                       \
+    PROFILE_MOVE(table, "INSERT", "new")                                                           \
+    PROFILE_MOVE(table, "UPDATE", "new") PROFILE_MOVE(table, "DELETE", "old")
+
 /* Append only: a step once released is never changed. */
 static const struct step control_steps[] = {
     {"CREATE TABLE apps(rid INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
@@ -99,6 +108,15 @@ static const struct step control_steps[] = {
      "which add-ons have a schedule, and what it did, among thousands without"},
     {MARKS_SQL,
      "where the control stream begins after pruning; how far the runtime stream had come"},
+    {"CREATE TABLE env(rid INTEGER PRIMARY KEY, app TEXT NOT NULL, target TEXT NOT NULL,"
+     " name TEXT NOT NULL, value TEXT, sealed BLOB, key_id TEXT, version INTEGER NOT NULL,"
+     " updated_at TEXT NOT NULL, UNIQUE(app, target, name));"
+     "CREATE INDEX env_name ON env(name)",
+     "a value or, sealed, a secret; with neither it is unset, and its version goes on from there"},
+    {"CREATE TABLE profiles(app TEXT NOT NULL, target TEXT NOT NULL, version INTEGER NOT NULL,"
+     " PRIMARY KEY(app, target)) WITHOUT ROWID;" PROFILE_MOVES("env") PROFILE_MOVES("bindings")
+         PROFILE_MOVES("generations") PROFILE_MOVES("releases"),
+     "counts what instances are told: a change that any path makes moves it"},
 };
 
 static const struct step runtime_steps[] = {
@@ -200,6 +218,8 @@ static const char views_sql[] =
     " FROM main.snapshots AS c JOIN main.addons AS a ON a.id = c.addon_id;"
     "CREATE TEMP VIEW v_exports AS SELECT c.rid, c.id, a.name AS addon, c.path, c.state,"
     " c.size_bytes, c.created_at FROM main.exports AS c JOIN main.addons AS a ON a.id = c.addon_id;"
+    "CREATE TEMP VIEW v_env AS SELECT rid, app, target, name, value, sealed IS NOT NULL AS secret,"
+    " version, updated_at FROM main.env WHERE value IS NOT NULL OR sealed IS NOT NULL;"
     "CREATE TEMP VIEW v_releases AS SELECT rid, id, app, target, version, artifact, manifest,"
     " signature, key_id, created_at FROM main.releases;"
     "CREATE TEMP VIEW v_release_bindings AS SELECT rid, release, binding, binding_target, addon_id,"
@@ -229,7 +249,9 @@ static const char views_sql[] =
     "CREATE TEMP VIEW v_generations AS SELECT rid, app, binding, target, addon_id, generation,"
     " CASE WHEN status = 'retiring' AND expires_at IS NOT NULL AND"
     " expires_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now') THEN 'revoked' ELSE status END AS status,"
-    " created_at, expires_at, revoked_at, operation_id FROM main.generations;"
+    " created_at, expires_at, CASE WHEN status = 'retiring' AND"
+    " expires_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now') THEN expires_at ELSE revoked_at END"
+    " AS revoked_at, operation_id FROM main.generations;"
     "CREATE TEMP VIEW v_instances AS SELECT rid, id, app, target, deploy, release, pid,"
     " CASE WHEN state = 'running' AND lease_expires_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
     " THEN 'expired' ELSE state END AS state, started_at, lease_expires_at, stopped_at,"

@@ -129,6 +129,13 @@ via_gates_check(const struct via_gate_facts *f, struct via_error *e)
     return status;
 }
 
+bool
+via_gate_is_refusal(enum via_status status)
+{
+    return (status >= VIA_TOKEN_MISSING && status <= VIA_ADDON_DRAINING) ||
+           status == VIA_STORAGE_MISSING;
+}
+
 static int64_t
 earlier(int64_t a, int64_t b)
 {

@@ -65,6 +65,9 @@ VIA_MUST_USE enum via_status via_gate_check(enum via_gate gate, const struct via
 /* Decide all four in order; the first refusal is the answer. */
 VIA_MUST_USE enum via_status via_gates_check(const struct via_gate_facts *f, struct via_error *e);
 
+/* Is `status` a gate's word, rather than a failure to ask one? */
+bool via_gate_is_refusal(enum via_status status);
+
 /* How long what the gates allowed stays true if nobody changes anything: Unix ms. */
 int64_t via_gates_expiry_ms(const struct via_gate_facts *f);
 

@@ -132,7 +132,10 @@ action_remove(struct via_vtab *t, struct via_store *s, int64_t rid)
 static void
 action_insert(struct via_vtab *t, struct via_store *s, sqlite3_value **argv, sqlite3_int64 *rowid)
 {
-    struct via_row row = {.table = t->table, .values = argv + 2};
+    struct via_row row = {.table = t->table,
+                          .values = argv + 2,
+                          .host = t->host,
+                          .ignoring = sqlite3_vtab_on_conflict(t->host) == SQLITE_IGNORE};
 
     if (!t->table->insert) {
         via_sql_fail(&s->write, VIA_TABLE_READONLY, "%s cannot be inserted into", t->table->name);
@@ -149,7 +152,8 @@ action_insert(struct via_vtab *t, struct via_store *s, sqlite3_value **argv, sql
 static void
 action_update(struct via_vtab *t, struct via_store *s, sqlite3_value **argv)
 {
-    struct via_row row = {.table = t->table, .values = argv + 2, .is_update = true};
+    struct via_row row = {
+        .table = t->table, .values = argv + 2, .host = t->host, .is_update = true};
     int64_t rid = sqlite3_value_int64(argv[0]);
 
     if (!t->table->update) {

@@ -29,7 +29,9 @@ struct via_column {
 struct via_row {
     const struct via_table *table;
     sqlite3_value **values;
+    sqlite3 *host; /* the connection whose statement it is */
     bool is_update;
+    bool ignoring; /* INSERT OR IGNORE: what is there stays */
 };
 
 struct via_table {

@@ -20,6 +20,7 @@ extern const struct via_table via_table_tokens;
 extern const struct via_table via_table_operations;
 extern const struct via_table via_table_audit;
 extern const struct via_table via_table_audit_heads;
+extern const struct via_table via_table_env;
 extern const struct via_table via_table_settings;
 extern const struct via_table via_table_findings;
 extern const struct via_table via_table_gates;

@@ -64,6 +64,7 @@
     X(INSTANCE_STOPPED, "instance_stopped", 409, 1, "operator")                                    \
     X(PATH_INVALID, "path_invalid", 400, 1, "operator")                                            \
     X(PATH_UNWRITABLE, "path_unwritable", 500, 1, "operator")                                      \
+    X(ENV_NOT_FOUND, "env_not_found", 404, 1, "operator")                                          \
     X(SECRET_IN_SQL, "secret_in_sql", 400, 1, "operator")                                          \
     /* importing an existing database */                                                           \
     X(SOURCE_NOT_FOUND, "source_not_found", 400, 1, "operator")                                    \

@@ -9,6 +9,7 @@ static const struct via_table *const tables[] = {
     &via_table_apps,     &via_table_addons,           &via_table_bindings,   &via_table_generations,
     &via_table_releases, &via_table_release_bindings, &via_table_deploys,    &via_table_instances,
     &via_table_tokens,   &via_table_readiness,        &via_table_operations, &via_table_audit,
+    &via_table_env,
 };
 
 /* Keys that are compared without an index, and why that is no harm. */
@@ -24,6 +25,7 @@ static const struct {
     {"via_releases", "version", "a number says little without its app"},
     {"via_deploys", "state", "told from the activations of its app and target"},
     {"via_instances", "state", "told from the clock"},
+    {"via_env", "target", "an environment's name has few values"},
     {"via_readiness", "target", "an environment's name has few values"},
     {"via_readiness", "binding", "the unbound have none: a constant, decided before the scan"},
 };
