@@ -40,7 +40,7 @@ CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%)
 # -- rooms of the agent, the client and the command line ------------------------
 HTTP   := headers host listen server
 PROXY  := sqlerror policy values statements functions budget conn lanes pool tokens run streams write
-API    := agent keeper reply sqlrequest gatecall sqlcall routes
+API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest configreply config routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
           change snapshot bind app audit doctor status shell run/launch run/instance run/place \

@@ -1,6 +1,7 @@
 /* agent.c: the parts of an agent, their making, their upkeep. */
 #include "api/agent.h"
 
+#include "api/profiles.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -47,6 +48,7 @@ bounds_read(struct via_access *access, struct via_bounds *b)
     b->statement_timeout_ms = via_access_setting_int(access, "statement_timeout_ms");
     b->busy_timeout_ms = via_access_setting_int(access, "busy_timeout_ms");
     via_access_setting_text(access, "allowed_hosts", b->allowed_hosts, sizeof b->allowed_hosts);
+    via_access_setting_text(access, "advertised_url", b->advertised_url, sizeof b->advertised_url);
 }
 
 /* Take in the settings, if they changed. */
@@ -130,10 +132,11 @@ via_agent_open(struct via_agent *a, struct via_error *e)
     bounds_refresh(a);
     via_streams_init(&a->streams);
     a->tokens = via_tokens_new();
+    a->profiles = via_profiles_new();
     a->lanes = via_lanes_new();
     a->pool = a->lanes ? via_pool_new(a->lanes) : NULL;
     via_lane_init(&a->door, VIA_LANE_QUICK, VIA_WORKERS);
-    if (!a->tokens || !a->pool || !atomic_load(&a->bounds))
+    if (!a->tokens || !a->profiles || !a->pool || !atomic_load(&a->bounds))
         return via_error_set(e, VIA_OUT_OF_MEMORY, "there is no memory for the agent");
     agent_recover();
     return VIA_OK;
@@ -145,6 +148,7 @@ via_agent_close(struct via_agent *a)
     via_lanes_free(a->lanes);
     via_pool_free(a->pool);
     via_tokens_free(a->tokens);
+    via_profiles_free(a->profiles);
     for (int i = 0; i < VIA_WORKERS; i++)
         via_access_free(a->access[i]);
     via_access_free(a->tick_access);
@@ -189,6 +193,7 @@ via_agent_tick(struct via_agent *a, int64_t second)
     }
     bounds_refresh(a);
     via_tokens_tick(a->tokens, via_clock_now_ms());
+    via_profiles_tick(a->profiles, via_clock_now_ms());
     via_streams_tick(&a->streams, a->pool, via_clock_mono_ms());
     via_pool_tick(a->pool);
     if (second % RECOVER_EVERY_S == 0)

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 struct via_kept;
+struct via_profiles;
 
 struct via_agent {
     struct via_root root;
@@ -21,6 +22,7 @@ struct via_agent {
     struct via_kept *kept; /* every epoch and bounds there were: threads may look */
     struct via_witness *witness;
     struct via_tokens *tokens;
+    struct via_profiles *profiles;
     struct via_lanes *lanes;
     struct via_pool *pool;
     struct via_streams streams;

@@ -1,8 +1,9 @@
-/* call.h: one SQL request on its way, and what the gates say of it. Inside of this room only. */
+/* call.h: one gated request on its way, and what the gates say of it. Inside of this room only. */
 #ifndef VIA_API_CALL_H
 #define VIA_API_CALL_H
 
 #include "api/agent.h"
+#include "api/configrequest.h"
 #include "api/sqlrequest.h"
 #include "http/server.h"
 #include "proxy/run.h"
@@ -12,6 +13,7 @@ struct via_call {
     struct via_agent *agent;
     struct via_http_request *http;
     struct via_sqlrequest request;
+    struct via_configrequest config; /* of a config route, in place of `request` and `run` */
     struct via_run run;
     struct via_shelf *shelf; /* held for the lane it waits in */
     struct via_buf piece;    /* of a streamed result */
@@ -22,6 +24,14 @@ struct via_call {
     enum via_run_state streamed;
     int rounds;
 };
+
+/* The call of the connection that `r` came on, made with its first one. NULL: no memory, which is
+ * answered. */
+struct via_call *via_call_begin(struct via_agent *a, struct via_http_request *r);
+
+/* Take it off the connection's thread: `run` goes on with it. */
+enum via_http_turn via_call_park(struct via_call *c, struct via_lane *lane,
+                                 void (*run)(struct via_task *, int));
 
 /* The token of the request, "" without one. */
 const char *via_call_bearer(const char *authorization, size_t *n);
@@ -45,6 +55,11 @@ void via_call_drop_pass(struct via_call *c);
 void via_call_done(struct via_call *c);
 void via_call_fail(struct via_call *c);
 void via_call_turn_away(struct via_call *c, const struct via_claims *claims,
+                        const struct via_error *e);
+
+/* As the last, for a request that names its binding (or none: "") by other means. */
+void via_gate_turn_away(struct via_agent *a, struct via_http_request *r,
+                        const struct via_claims *claims, const char *binding,
                         const struct via_error *e);
 
 #endif

@@ -4,8 +4,40 @@
 #include "base/clock.h"
 #include "base/error.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+/* -- the call -------------------------------------------------------------------- */
+
+struct via_call *
+via_call_begin(struct via_agent *a, struct via_http_request *r)
+{
+    struct via_call *c = r->user;
+
+    if (!c) {
+        c = calloc(1, sizeof *c);
+        if (!c) {
+            via_reply_error(r, VIA_OUT_OF_MEMORY, "there is no memory for this request", NULL);
+            return NULL;
+        }
+        c->agent = a;
+        c->http = r;
+        via_buf_init(&c->piece);
+        r->user = c;
+    }
+    c->run.bounds = atomic_load(&a->bounds);
+    return c;
+}
+
+enum via_http_turn
+via_call_park(struct via_call *c, struct via_lane *lane, void (*run)(struct via_task *, int))
+{
+    via_http_park(c->http);
+    c->task.run = run;
+    via_lanes_submit(c->agent->lanes, lane, &c->task);
+    return VIA_HTTP_PARKED;
+}
 
 /* -- answering ------------------------------------------------------------------ */
 
@@ -24,33 +56,25 @@ via_call_fail(struct via_call *c)
     via_reply_error(c->http, e->status, e->message, c->run.sqlite);
 }
 
-/* A refusal by a gate: on disk before it is answered. */
-static void
-call_refuse(struct via_call *c, const struct via_claims *claims, const struct via_error *e)
+void
+via_gate_turn_away(struct via_agent *a, struct via_http_request *r, const struct via_claims *claims,
+                   const char *binding, const struct via_error *e)
 {
-    const char *binding = c->request.binding;
-
+    if (!via_gate_is_refusal(e->status)) {
+        via_reply_failure(r, e);
+        return;
+    }
     if (!binding[0] && claims) /* a generation token names its own */
         binding = claims->binding;
-    via_witness_refusal(c->agent->witness, claims, binding, e->status, "agent");
-    via_reply_error(c->http, e->status, e->message, NULL);
-}
-
-/* Is `status` a gate's word, rather than a failure to ask one? */
-static bool
-is_refusal(enum via_status status)
-{
-    return (status >= VIA_TOKEN_MISSING && status <= VIA_ADDON_DRAINING) ||
-           status == VIA_STORAGE_MISSING;
+    /* On disk before it is answered. */
+    via_witness_refusal(a->witness, claims, binding, e->status, "agent");
+    via_reply_error(r, e->status, e->message, NULL);
 }
 
 void
 via_call_turn_away(struct via_call *c, const struct via_claims *claims, const struct via_error *e)
 {
-    if (is_refusal(e->status))
-        call_refuse(c, claims, e);
-    else
-        via_reply_failure(c->http, e);
+    via_gate_turn_away(c->agent, c->http, claims, c->request.binding, e);
 }
 
 /* -- the gates ------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /* routes.c: a table of routes, and the checks that come before all of them. */
 #include "api/routes.h"
 
+#include "api/config.h"
 #include "api/reply.h"
 #include "api/sqlcall.h"
 #include "http/host.h"
@@ -15,6 +16,7 @@ struct route {
     const char *method;
     enum via_http_turn (*serve)(struct via_agent *a, struct via_http_request *r);
     bool gated; /* for bearers of a token */
+    bool below; /* `path` is where its paths begin */
 };
 
 static enum via_http_turn
@@ -44,12 +46,40 @@ serve_setup(struct via_agent *a, struct via_http_request *r)
     return via_sqlcall_serve(a, r, VIA_RUN_SETUP);
 }
 
+static enum via_http_turn
+serve_resolve(struct via_agent *a, struct via_http_request *r)
+{
+    return via_config_serve(a, r, VIA_CONFIG_RESOLVE);
+}
+
+static enum via_http_turn
+serve_refresh(struct via_agent *a, struct via_http_request *r)
+{
+    return via_config_serve(a, r, VIA_CONFIG_REFRESH);
+}
+
+static enum via_http_turn
+serve_config(struct via_agent *a, struct via_http_request *r)
+{
+    return via_config_serve(a, r, VIA_CONFIG_VALUE);
+}
+
 static const struct route routes[] = {
-    {"/v1/runtime/sql/query", "POST", serve_query, true},
-    {"/v1/runtime/sql/execute", "POST", serve_execute, true},
-    {"/v1/runtime/sql/setup", "POST", serve_setup, true},
-    {"/health", "GET", serve_health, false},
+    {"/v1/runtime/sql/query", "POST", serve_query, true, false},
+    {"/v1/runtime/sql/execute", "POST", serve_execute, true, false},
+    {"/v1/runtime/sql/setup", "POST", serve_setup, true, false},
+    {"/v1/runtime/config/resolve", "POST", serve_resolve, true, false},
+    {"/v1/runtime/config/refresh", "POST", serve_refresh, true, false},
+    {"/config/", "GET", serve_config, true, true},
+    {"/health", "GET", serve_health, false, false},
 };
+
+static bool
+route_matches(const struct route *route, const char *path)
+{
+    return route->below ? strncmp(path, route->path, strlen(route->path)) == 0
+                        : strcmp(path, route->path) == 0;
+}
 
 /* May this request be looked at? Answers it when not. */
 static bool
@@ -88,7 +118,7 @@ routes_serve(void *arg, struct via_http_request *r)
     if (!request_is_welcome(arg, r))
         return VIA_HTTP_ANSWERED;
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (strcmp(r->path, routes[i].path) != 0)
+        if (!route_matches(&routes[i], r->path))
             continue;
         if (strcmp(r->method, routes[i].method) == 0)
             return routes[i].serve(arg, r);
@@ -104,7 +134,7 @@ static const struct route *
 route_find(const struct via_http_request *r)
 {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
-        if (strcmp(r->path, routes[i].path) == 0 && strcmp(r->method, routes[i].method) == 0)
+        if (route_matches(&routes[i], r->path) && strcmp(r->method, routes[i].method) == 0)
             return &routes[i];
     return NULL;
 }

@@ -38,30 +38,13 @@ call_of(struct via_task *task)
 static struct via_call *
 call_begin(struct via_agent *a, struct via_http_request *r, enum via_run_kind kind)
 {
-    struct via_call *c = r->user;
+    struct via_call *c = via_call_begin(a, r);
 
-    if (!c) {
-        c = calloc(1, sizeof *c);
-        if (!c)
-            return NULL;
-        c->agent = a;
-        c->http = r;
-        via_buf_init(&c->piece);
-        r->user = c;
-    }
+    if (!c)
+        return NULL;
     c->run.kind = kind;
     c->run.out = &r->reply;
-    c->run.bounds = atomic_load(&a->bounds);
     return c;
-}
-
-static enum via_http_turn
-call_park(struct via_call *c, struct via_lane *lane, void (*run)(struct via_task *, int))
-{
-    via_http_park(c->http);
-    c->task.run = run;
-    via_lanes_submit(c->agent->lanes, lane, &c->task);
-    return VIA_HTTP_PARKED;
 }
 
 /* The pass for this request, if the gates need not be asked. */
@@ -96,10 +79,7 @@ via_sqlcall_turn_away(struct via_agent *a, struct via_http_request *r)
     struct via_call *c = call_begin(a, r, VIA_RUN_QUERY);
 
     r->close = r->has_body;
-    if (c)
-        return call_park(c, &a->door, task_door);
-    via_reply_error(r, VIA_OUT_OF_MEMORY, "there is no memory for this request", NULL);
-    return VIA_HTTP_ANSWERED;
+    return c ? via_call_park(c, &a->door, task_door) : VIA_HTTP_ANSWERED;
 }
 
 enum via_http_turn
@@ -108,13 +88,11 @@ via_sqlcall_serve(struct via_agent *a, struct via_http_request *r, enum via_run_
     struct via_call *c = call_begin(a, r, kind);
     struct via_error e = {0};
 
-    if (!c) {
-        via_reply_error(r, VIA_OUT_OF_MEMORY, "there is no memory for this request", NULL);
+    if (!c)
         return VIA_HTTP_ANSWERED;
-    }
     if (r->body.len > INLINE_BODY_BYTES || !via_call_parse(c, &e) || !call_recall(c) ||
         via_call_may(c, &e) != VIA_OK)
-        return call_park(c, &a->door, task_door);
+        return via_call_park(c, &a->door, task_door);
     if (!via_call_writes(c)) {
         switch (via_run_read_quick(&c->run, a->pool)) {
         case VIA_RUN_DONE:
@@ -128,16 +106,16 @@ via_sqlcall_serve(struct via_agent *a, struct via_http_request *r, enum via_run_
             break;
         case VIA_RUN_STALE:
             via_call_drop_pass(c);
-            return call_park(c, &a->door, task_door);
+            return via_call_park(c, &a->door, task_door);
         default:
             break;
         }
     }
     c->shelf = via_pool_hold(a->pool, c->run.pass->grant.addon_id, false, 0, NULL);
     if (!c->shelf)
-        return call_park(c, &a->door, task_door);
-    return via_call_writes(c) ? call_park(c, &c->shelf->writes, task_write)
-                              : call_park(c, &c->shelf->reads, task_read);
+        return via_call_park(c, &a->door, task_door);
+    return via_call_writes(c) ? via_call_park(c, &c->shelf->writes, task_write)
+                              : via_call_park(c, &c->shelf->reads, task_read);
 }
 
 /* -- on a worker ---------------------------------------------------------------- */
@@ -234,7 +212,7 @@ call_pull(struct via_http_request *r, char *out, size_t size)
         return VIA_HTTP_CUT;
     if (!via_streams_take(&c->agent->streams, &c->stream))
         return VIA_HTTP_CUT;
-    call_park(c, &c->run.conn->shelf->reads, task_more);
+    via_call_park(c, &c->run.conn->shelf->reads, task_more);
     return VIA_HTTP_WAIT;
 }
 
@@ -355,6 +333,7 @@ via_sqlcall_over(struct via_agent *a, struct via_http_request *r)
     via_run_end(&c->run, a->pool);
     via_call_drop_pass(c);
     via_json_free(c->request.doc);
+    via_json_free(c->config.doc);
     via_buf_deinit(&c->piece);
     *c = (struct via_call){.agent = c->agent, .http = c->http};
     via_buf_init(&c->piece);

@@ -295,6 +295,8 @@ server_over(void *arg, struct MHD_Connection *connection, void **request,
     l->server->handler->over(l->server->handler->arg, &l->r);
     if (l->r.body.cap > KEEP_BYTES)
         body_free(l);
+    if (l->r.reply.secret)
+        via_buf_reset(&l->r.reply);
     if (l->r.reply.cap > KEEP_BYTES)
         via_buf_deinit(&l->r.reply);
 }

@@ -20,6 +20,7 @@ struct via_bounds {
     int64_t statement_timeout_ms;
     int64_t busy_timeout_ms;
     char allowed_hosts[1024];
+    char advertised_url[1024];
 };
 
 /* The longest single text or blob. */
