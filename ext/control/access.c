@@ -246,9 +246,8 @@ check_token_scope(struct via_gate_facts *f, const char **binding, int64_t *gener
     const struct via_claims *claims = f->claims;
 
     if (!claims->binding[0])
-        return (*binding)[0]
-                   ? VIA_OK
-                   : via_error_set(e, VIA_BAD_REQUEST, "the request names no binding");
+        return (*binding)[0] ? VIA_OK
+                             : via_error_set(e, VIA_BAD_REQUEST, "the request names no binding");
     f->token_of_other_binding = (*binding)[0] && strcmp(*binding, claims->binding) != 0;
     f->token_of_other_generation = *generation > 0 && *generation != claims->generation;
     *binding = claims->binding;
