@@ -27,7 +27,8 @@ SQL      := sql
 CONTROL  := access addon app audit binding chain env instance manifest mark operation options \
             profile release schedule schema setting snapshot store token witness
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow \
-            sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage
+            sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage \
+            sqlite/verify
 EFFECTS  := addon copies doctor doctor_audit doctor_files doctor_host doctor_mend doctor_rows effects \
             schedule step
 VFS      := refusal policy context guard file open vfs

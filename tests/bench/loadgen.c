@@ -1,10 +1,11 @@
 /* The focus of this file is one keep-alive client on a Unix socket that sends the same kind of
- * request over and over, and says how many were answered a second.
+ * request over and over, and says how many were answered a second, and how many milliseconds
+ * all but the slowest hundredth took at most.
  *
  *     loadgen SOCKET REQUESTS TOKEN_FILE POINTS [PATH BODY]
  *
  * The first %d in BODY becomes a point from 1 to POINTS, another one each time. An answer other
- * than 200 ends it with status 1. TOKEN_FILE may be "-" for none. Prints the number alone. */
+ * than 200 ends it with status 1. TOKEN_FILE may be "-" for none. Prints the two numbers alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,12 +95,20 @@ request_make(char *out, size_t size, const char *path, const char *pattern, long
         path, token[0] ? "Authorization: Bearer " : "", token, token[0] ? "\r\n" : "", n, body);
 }
 
+static int
+compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
 int
 main(int argc, char **argv)
 {
     static char out[16384];
     long requests, points;
-    double begun;
+    double begun, *took_s;
     int fd;
 
     if (argc != 5 && argc != 7)
@@ -108,19 +117,27 @@ main(int argc, char **argv)
     points = strtol(argv[4], NULL, 10);
     token_read(argv[3]);
     fd = connect_to(argv[1]);
-    if (fd < 0 || points < 1)
+    if (fd < 0 || points < 1 || requests < 1)
         return fail("cannot connect");
+    took_s = calloc((size_t)requests, sizeof *took_s);
+    if (!took_s)
+        return fail("out of memory");
     begun = now_s();
     for (long i = 0; i < requests; i++) {
         int n = request_make(out, sizeof out, argc == 7 ? argv[5] : DEFAULT_PATH,
                              argc == 7 ? argv[6] : DEFAULT_BODY, 1 + i * 7919 % points);
+        double sent = now_s();
 
         if (send(fd, out, (size_t)n, MSG_NOSIGNAL) != n)
             return fail("cannot send");
         if (!answer_read(fd))
             return fail(in);
+        took_s[i] = now_s() - sent;
     }
-    printf("%.0f\n", (double)requests / (now_s() - begun));
+    begun = now_s() - begun;
+    qsort(took_s, (size_t)requests, sizeof *took_s, compare);
+    printf("%.0f %.3f\n", (double)requests / begun, took_s[requests * 99 / 100] * 1e3);
+    free(took_s);
     close(fd);
     return 0;
 }

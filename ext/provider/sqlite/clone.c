@@ -30,6 +30,19 @@ struct clone_news {
     int is_end;
 };
 
+/* The child calls it too. */
+bool
+via_clone_is_changed(const char *path, struct timespec *last)
+{
+    struct timespec before = *last;
+    struct stat st;
+
+    if (!path || stat(path, &st) < 0)
+        return false;
+    *last = st.st_mtim;
+    return before.tv_sec != 0 && (before.tv_sec != last->tv_sec || before.tv_nsec != last->tv_nsec);
+}
+
 /* -- the child --------------------------------------------------------------------- */
 
 static void
@@ -82,19 +95,6 @@ child_copy_some(int from, int to, int64_t at, size_t n, bool *by_kernel)
     return child_pass(from, to, at, n);
 }
 
-/* Has the file changed since the last look? */
-static bool
-child_is_changed(const char *path, struct timespec *last)
-{
-    struct timespec before = *last;
-    struct stat st;
-
-    if (!path || stat(path, &st) < 0)
-        return false;
-    *last = st.st_mtim;
-    return before.tv_sec != last->tv_sec || before.tv_nsec != last->tv_nsec;
-}
-
 /* Write out `n` bytes at `at` as they come. While others write, wait for what went before: their
  * syncs would queue behind all that the disk has been given. */
 static void
@@ -118,7 +118,7 @@ child_copy(const struct via_clone *c, int from, int out)
     if (fallocate(c->to, 0, 0, c->size_bytes) < 0 && errno != EOPNOTSUPP && errno != ENOSYS &&
         errno != EINTR)
         return errno;
-    (void)child_is_changed(c->log, &last);
+    (void)via_clone_is_changed(c->log, &last);
     (void)posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
     while (at < c->size_bytes) {
         int64_t n = c->size_bytes - at < CLONE_CHUNK ? c->size_bytes - at : CLONE_CHUNK;
@@ -131,7 +131,7 @@ child_copy(const struct via_clone *c, int from, int out)
         at += got;
         if (at - told < CLONE_CHUNK && at < c->size_bytes)
             continue;
-        is_paced |= child_is_changed(c->log, &last);
+        is_paced |= via_clone_is_changed(c->log, &last);
         child_write_out(c->to, told, at - told, is_paced);
         child_say(out, told = at, 0, false);
     }

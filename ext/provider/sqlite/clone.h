@@ -7,6 +7,8 @@
 
 #include "via/model.h"
 
+#include <time.h>
+
 struct via_clone {
     const char *from;   /* path */
     const char *log;    /* path: while this file changes, others write, and go first; or NULL */
@@ -16,6 +18,9 @@ struct via_clone {
     bool (*tell)(void *arg, int64_t bytes);
     void *arg;
 };
+
+/* Has the file `path` (NULL: never) changed since the last look, which was *last (0: none)? */
+bool via_clone_is_changed(const char *path, struct timespec *last);
 
 /* Copy; where the file system can share blocks, they are shared. *is_refused is true when no
  * process could be made and nothing was done. VIA_STORAGE_FULL, VIA_STORAGE_CORRUPT when the file

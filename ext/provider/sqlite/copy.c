@@ -4,19 +4,21 @@
 #include "provider/sqlite/clone.h"
 #include "provider/sqlite/follow.h"
 #include "provider/sqlite/pages.h"
-#include "provider/sqlite/source.h"
+#include "provider/sqlite/verify.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHECK_STEPS 500000 /* instructions of SQLite between two words of progress */
+#define COPY_TELL_MS 250
 
 /* A copy under way. Of the progress, half is for copying. */
 struct copy_run {
     const struct via_copy *c;
     int64_t size_bytes;
     struct via_follow follow;
+    struct timespec log_time;
+    bool is_written; /* somebody writes the content meanwhile, and goes first */
 };
 
 static bool
@@ -31,11 +33,23 @@ copy_share(const struct copy_run *run, int64_t bytes, int percent)
     return run->size_bytes > 0 ? (int)(bytes * percent / run->size_bytes) : percent;
 }
 
+/* Is the content being written? Then the threads give way, and for good. */
+static void
+copy_look(struct copy_run *run)
+{
+    if (run->is_written || !via_clone_is_changed(run->c->log, &run->log_time))
+        return;
+    run->is_written = true;
+    if (!run->c->is_plain)
+        via_follow_give_way(&run->follow);
+}
+
 static bool
 copy_tell_cloned(void *arg, int64_t bytes)
 {
     struct copy_run *run = arg;
 
+    copy_look(run);
     if (!run->c->is_plain)
         via_follow_tell(&run->follow, bytes);
     return copy_tell(run->c, copy_share(run, bytes, 50));
@@ -47,16 +61,6 @@ copy_tell_pages(void *arg, int percent)
     struct copy_run *run = arg;
 
     return copy_tell(run->c, percent / 2);
-}
-
-/* While SQLite checks: 1 asks it to stop. */
-static int
-copy_tell_check(void *arg)
-{
-    struct copy_run *run = arg;
-    int64_t bytes = run->c->is_plain ? 0 : via_follow_read(&run->follow);
-
-    return !copy_tell(run->c, 50 + copy_share(run, bytes, 49));
 }
 
 /* Page by page through SQLite, at a quarter of the speed: for content that is partly in the log. */
@@ -116,18 +120,20 @@ copy_leave_wal(const struct via_copy *c, struct via_error *e)
 static enum via_status
 copy_check(struct copy_run *run, struct via_error *e)
 {
-    struct via_sql sql = {0};
-    enum via_status status;
+    struct via_verify verify;
+    int64_t bytes = 0;
 
-    if (!copy_tell(run->c, 50))
-        return via_error_set(e, VIA_OPERATION_INTERRUPTED, "the copy was stopped");
-    via_sqlite_open_frozen(&sql, run->c->path);
-    if (via_sql_ok(&sql))
-        sqlite3_progress_handler(sql.db, CHECK_STEPS, copy_tell_check, run);
-    via_sql_exec(&sql, "PRAGMA cell_size_check = ON");
-    status = via_content_check(&sql, true, e);
-    via_sql_close(&sql);
-    return status;
+    via_verify_begin(&verify, run->c->path);
+    do {
+        copy_look(run);
+        if (run->is_written)
+            via_verify_give_way(&verify);
+        if (!run->c->is_plain)
+            bytes = via_follow_read(&run->follow);
+        if (!copy_tell(run->c, 50 + copy_share(run, bytes, 49)))
+            via_verify_stop(&verify);
+    } while (!via_verify_wait(&verify, COPY_TELL_MS));
+    return via_verify_end(&verify, e);
 }
 
 static enum via_status

@@ -13,7 +13,8 @@ struct via_copy {
     const struct via_progress *progress;
 };
 
-/* Copy what `pin` holds, end the pin, read the copy back, and check it. Nothing is synced.
+/* Copy what `pin` holds, end the pin, read the copy back, and check its pages. While others write
+ * the content, reading back and checking take what they leave of the processor. Nothing is synced.
  * VIA_STORAGE_FULL, VIA_STORAGE_CORRUPT when the content was damaged, VIA_IO_ERROR,
  * VIA_OPERATION_INTERRUPTED. */
 VIA_MUST_USE enum via_status via_copy_make(const struct via_copy *c, struct via_pin *pin,

@@ -4,13 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLLOW_NICE 10
 #define FOLLOW_CHUNK ((size_t)1 << 18) /* stays in the processor's cache */
 
 /* Wait for more; how many bytes there are to read at `at`, 0 at the end. */
@@ -28,6 +28,38 @@ follow_wait(struct via_follow *f, int64_t at)
     return more > 0 ? more : 0;
 }
 
+/* Take in `n` bytes at `at` where they lie. False where that cannot be done: pages that do not come
+ * in are told when the map is filled, and not by a signal. */
+static bool
+follow_take_mapped(struct via_follow *f, struct via_digest *d, int64_t at, size_t n)
+{
+    size_t before = (size_t)(at % f->page_bytes), size = before + n;
+    char *map = mmap(NULL, size, PROT_READ, MAP_SHARED, f->fd, at - (int64_t)before);
+    bool is_there;
+
+    if (map == MAP_FAILED)
+        return false;
+    is_there = madvise(map, size, MADV_POPULATE_READ) == 0;
+    if (is_there)
+        via_digest_put(d, map + before, n);
+    (void)munmap(map, size);
+    return is_there;
+}
+
+/* Take in some of the `n` bytes at `at`; returns how many, 0 at the end, -1 with errno. */
+static ssize_t
+follow_take(struct via_follow *f, struct via_digest *d, int64_t at, size_t n, char *chunk)
+{
+    ssize_t got;
+
+    if (n >= FOLLOW_CHUNK && follow_take_mapped(f, d, at, n))
+        return (ssize_t)n;
+    got = pread(f->fd, chunk, n, at);
+    if (got > 0)
+        via_digest_put(d, chunk, (size_t)got);
+    return got;
+}
+
 /* Read what there is. Returns 0 or errno. */
 static int
 follow_run(struct via_follow *f, struct via_digest *d, char *chunk)
@@ -36,13 +68,12 @@ follow_run(struct via_follow *f, struct via_digest *d, char *chunk)
 
     while ((more = follow_wait(f, at)) > 0) {
         size_t n = more < (int64_t)FOLLOW_CHUNK ? (size_t)more : FOLLOW_CHUNK;
-        ssize_t got = pread(f->fd, chunk, n, at);
+        ssize_t got = follow_take(f, d, at, n, chunk);
 
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
             return got < 0 ? errno : EIO;
-        via_digest_put(d, chunk, (size_t)got);
         at += got;
     }
     return 0;
@@ -60,11 +91,9 @@ follow_main(struct via_follow *f)
     free(chunk);
 }
 
-/* The writers of the content come first. (Linux keeps a priority for each thread.) */
 static void *
 follow_thread(void *arg)
 {
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), FOLLOW_NICE);
     follow_main(arg);
     return NULL;
 }
@@ -74,7 +103,7 @@ via_follow_begin(struct via_follow *f, int fd)
 {
     sigset_t all, before;
 
-    *f = (struct via_follow){.fd = fd};
+    *f = (struct via_follow){.fd = fd, .page_bytes = sysconf(_SC_PAGESIZE)};
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->news, NULL);
     /* Signals are for the threads of the program that we are a guest in. */
@@ -98,6 +127,13 @@ void
 via_follow_tell(struct via_follow *f, int64_t bytes)
 {
     follow_put(f, bytes, false);
+}
+
+void
+via_follow_give_way(struct via_follow *f)
+{
+    if (f->has_thread)
+        (void)pthread_setschedparam(f->thread, SCHED_IDLE, &(struct sched_param){0});
 }
 
 int64_t

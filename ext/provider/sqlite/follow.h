@@ -9,6 +9,7 @@
 
 struct via_follow {
     int fd; /* borrowed */
+    int64_t page_bytes;
     bool has_thread;
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
@@ -26,6 +27,9 @@ void via_follow_begin(struct via_follow *f, int fd);
 
 /* Tell that the first `bytes` of the file can be read. */
 void via_follow_tell(struct via_follow *f, int64_t bytes);
+
+/* From now on run only when nobody else wants the processor. */
+void via_follow_give_way(struct via_follow *f);
 
 /* How many bytes have been read. */
 int64_t via_follow_read(struct via_follow *f);

@@ -1,0 +1,184 @@
+/* verify.c: PRAGMA quick_check, as far as it looks at pages.
+ *
+ * Its program begins with one instruction, IntegrityCk, that walks all trees and the free list;
+ * what follows decodes every row of every table, three times as long where rows are small. So the
+ * program is stopped once that instruction is behind it; how many steps it took proves that it is.
+ * Where SQLite's program has another shape, it runs to its end. */
+#include "provider/sqlite/verify.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "provider/sqlite/pin.h"
+#include "provider/sqlite/source.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#define VERIFY_TEXT "PRAGMA main.quick_check(1)"
+#define VERIFY_AT_MOST 8        /* the address of IntegrityCk: no room for a loop before it */
+#define VERIFY_STEPS_MAX 10000  /* of what leads to it */
+#define VERIFY_STEPS_AFTER 1000 /* more than it takes to say what IntegrityCk has found */
+
+/* -- the work ------------------------------------------------------------------------ */
+
+/* After how many steps the pages are behind the program, and what is wrong with them is told; 0
+ * when it is not the program that is known. */
+static int
+verify_steps(struct via_sql *sql)
+{
+    sqlite3_stmt *q = via_sql_stmt(sql, "EXPLAIN " VERIFY_TEXT);
+    int at = 0, body = 0, count = 0;
+
+    for (; via_sql_row(sql, q); count++) {
+        const char *opcode = (const char *)sqlite3_column_text(q, 1);
+
+        if (opcode && strcmp(opcode, "Init") == 0)
+            body = sqlite3_column_int(q, 3); /* the preamble comes after the rest */
+        if (opcode && strcmp(opcode, "IntegrityCk") == 0)
+            at = at == 0 ? count : VERIFY_STEPS_MAX;
+    }
+    via_sql_end(sql, q);
+    return at > 0 && at <= VERIFY_AT_MOST && body > at && count - body + at < VERIFY_STEPS_MAX
+               ? count - body + at + VERIFY_STEPS_AFTER
+               : 0;
+}
+
+static int
+verify_stop_program(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+/* Is every page proved to be sound? False when not, and when it could not be seen in this way. */
+static bool
+verify_pages(struct via_sql *sql)
+{
+    int steps = verify_steps(sql);
+    char answer[8] = "";
+    sqlite3_stmt *q;
+    bool is_sound;
+
+    if (steps == 0) {
+        (void)via_sql_take(sql, NULL);
+        return false;
+    }
+    sqlite3_progress_handler(sql->db, steps, verify_stop_program, NULL);
+    q = via_sql_stmt(sql, VERIFY_TEXT);
+    if (via_sql_row(sql, q))
+        via_sql_text(q, 0, answer, sizeof answer);
+    is_sound =
+        via_sql_ok(sql) ? strcmp(answer, "ok") == 0 : sqlite3_errcode(sql->db) == SQLITE_INTERRUPT;
+    via_sql_end(sql, q);
+    is_sound = is_sound && sqlite3_stmt_status(q, SQLITE_STMTSTATUS_VM_STEP, 0) >= steps;
+    sqlite3_progress_handler(sql->db, 0, NULL, NULL);
+    (void)via_sql_take(sql, NULL);
+    return is_sound;
+}
+
+static bool
+verify_is_stopped(struct via_verify *v)
+{
+    bool is_stopped;
+
+    pthread_mutex_lock(&v->lock);
+    is_stopped = v->is_stopped;
+    pthread_mutex_unlock(&v->lock);
+    return is_stopped;
+}
+
+static void
+verify_main(struct via_verify *v)
+{
+    /* What does not hold is looked at again, for the words. */
+    if (via_content_outcome(&v->sql, &v->why) == VIA_OK && !verify_pages(&v->sql) &&
+        !verify_is_stopped(v))
+        via_ignore(via_content_check(&v->sql, true, &v->why));
+    pthread_mutex_lock(&v->lock);
+    v->is_over = true;
+    pthread_cond_signal(&v->news);
+    pthread_mutex_unlock(&v->lock);
+}
+
+static void *
+verify_thread(void *arg)
+{
+    verify_main(arg);
+    return NULL;
+}
+
+/* -- its owner ----------------------------------------------------------------------- */
+
+void
+via_verify_begin(struct via_verify *v, const char *path)
+{
+    pthread_condattr_t clock;
+    sigset_t all, before;
+
+    memset(v, 0, sizeof *v);
+    pthread_mutex_init(&v->lock, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&v->news, &clock);
+    pthread_condattr_destroy(&clock);
+    via_sqlite_open_frozen(&v->sql, path);
+    via_sql_exec(&v->sql, "PRAGMA cell_size_check = ON");
+    /* Signals are for the threads of the program that we are a guest in. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    v->has_thread = pthread_create(&v->thread, NULL, verify_thread, v) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+bool
+via_verify_wait(struct via_verify *v, int64_t ms)
+{
+    struct timespec until;
+    int64_t until_ms;
+    bool is_over;
+
+    if (!v->has_thread)
+        return true;
+    until_ms = via_clock_mono_ms() + ms;
+    until = (struct timespec){until_ms / 1000, until_ms % 1000 * 1000000};
+    pthread_mutex_lock(&v->lock);
+    while (!v->is_over && pthread_cond_timedwait(&v->news, &v->lock, &until) == 0)
+        continue;
+    is_over = v->is_over;
+    pthread_mutex_unlock(&v->lock);
+    return is_over;
+}
+
+void
+via_verify_give_way(struct via_verify *v)
+{
+    if (v->has_thread)
+        (void)pthread_setschedparam(v->thread, SCHED_IDLE, &(struct sched_param){0});
+}
+
+void
+via_verify_stop(struct via_verify *v)
+{
+    pthread_mutex_lock(&v->lock);
+    v->is_stopped = true;
+    pthread_mutex_unlock(&v->lock);
+    if (v->sql.db)
+        sqlite3_interrupt(v->sql.db);
+}
+
+enum via_status
+via_verify_end(struct via_verify *v, struct via_error *e)
+{
+    if (v->has_thread)
+        (void)pthread_join(v->thread, NULL);
+    else
+        verify_main(v);
+    pthread_cond_destroy(&v->news);
+    pthread_mutex_destroy(&v->lock);
+    via_sql_close(&v->sql);
+    if (v->is_stopped)
+        return via_error_set(e, VIA_OPERATION_INTERRUPTED, "the copy was stopped");
+    return v->why.status == VIA_OK ? VIA_OK : via_error_set(e, v->why.status, "%s", v->why.message);
+}
