@@ -17,6 +17,7 @@
 
 #define AGENT_FILE_MAX 65536
 #define HEALTH_TIMEOUT_S 2
+#define READ_TIMEOUT_S 40 /* beyond what a statement may take */
 
 static void
 member_copy(const via_json *doc, const char *key, char *out, size_t size)
@@ -68,12 +69,12 @@ cli_agent_find(struct cli_agent *out, struct via_error *e)
     return VIA_OK;
 }
 
-/* Connect with a time limit on everything that follows; -1 with errno. */
+/* Connect with a time limit on each step of what follows; -1 with errno. */
 static int
-health_connect(const char *path)
+agent_connect(const char *path, int timeout_s)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval limit = {.tv_sec = HEALTH_TIMEOUT_S};
+    struct timeval limit = {.tv_sec = timeout_s};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
@@ -91,14 +92,14 @@ health_connect(const char *path)
     return -1;
 }
 
-enum via_status
-cli_agent_check(const struct cli_agent *agent, struct via_error *e)
+/* Send one request that asks to close, and keep what is answered. */
+static enum via_status
+agent_exchange(const struct cli_agent *agent, const struct via_buf *request, int timeout_s,
+               struct via_buf *answer, struct via_error *e)
 {
-    static const char request[] =
-        "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    char answer[64] = "";
-    size_t got = 0;
-    int fd = health_connect(agent->socket);
+    int fd = agent_connect(agent->socket, timeout_s);
+    char part[4096];
+    ssize_t n;
 
     /* A pid may be another's by now; a socket without a listener tells for certain. */
     if (fd < 0 && (errno == ECONNREFUSED || errno == ENOENT))
@@ -107,15 +108,88 @@ cli_agent_check(const struct cli_agent *agent, struct via_error *e)
     if (fd < 0)
         return via_error_set_errno(e, VIA_AGENT_UNREACHABLE, errno,
                                    "the agent's socket does not answer");
-    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)(sizeof request - 1)) {
-        ssize_t n;
-
-        while (got < 12 && (n = recv(fd, answer + got, sizeof answer - 1 - got, 0)) > 0)
-            got += (size_t)n;
-    }
+    if (send(fd, request->data, request->len, MSG_NOSIGNAL) == (ssize_t)request->len)
+        while (answer->len < AGENT_FILE_MAX && (n = recv(fd, part, sizeof part, 0)) > 0)
+            via_buf_put(answer, part, (size_t)n);
     close(fd);
-    if (got >= 12 && strncmp(answer, "HTTP/1.", 7) == 0 && strncmp(answer + 8, " 200", 4) == 0)
-        return VIA_OK;
-    return via_error_set(e, VIA_AGENT_UNREACHABLE, "the agent (pid %lld) does not answer /health",
-                         (long long)agent->pid);
+    return VIA_OK;
+}
+
+/* The HTTP status of an answer; 0 when it is none. */
+static int
+answer_status(const struct via_buf *answer)
+{
+    const char *text = via_buf_text(answer);
+
+    if (answer->len < 12 || strncmp(text, "HTTP/1.", 7) != 0 || text[8] != ' ')
+        return 0;
+    return (int)strtol(text + 9, NULL, 10);
+}
+
+enum via_status
+cli_agent_check(const struct cli_agent *agent, struct via_error *e)
+{
+    struct via_buf request, answer;
+    enum via_status status;
+
+    via_buf_init(&request);
+    via_buf_init(&answer);
+    via_buf_puts(&request, "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    status = agent_exchange(agent, &request, HEALTH_TIMEOUT_S, &answer, e);
+    if (status == VIA_OK && answer_status(&answer) != 200)
+        status =
+            via_error_set(e, VIA_AGENT_UNREACHABLE, "the agent (pid %lld) does not answer /health",
+                          (long long)agent->pid);
+    via_buf_deinit(&request);
+    via_buf_deinit(&answer);
+    return status;
+}
+
+/* The refusal in an answer: {"code","message"}. */
+static enum via_status
+answer_refusal(const struct via_buf *answer, struct via_error *e)
+{
+    const char *body = strstr(via_buf_text(answer), "\r\n\r\n");
+    const char *code = NULL, *message = NULL;
+    via_json *doc = NULL;
+    size_t n = 0;
+
+    if (body && via_json_parse(body + 4, strlen(body + 4), 8, &doc, NULL) == VIA_OK) {
+        code = via_json_string(via_json_member(doc, "code"), &n);
+        message = via_json_string(via_json_member(doc, "message"), NULL);
+    }
+    if (code)
+        via_ignore(via_error_set(e, via_status_parse(code, n), "%s", message ? message : code));
+    else
+        via_ignore(via_error_set(e, VIA_AGENT_UNREACHABLE, "the agent gave no answer"));
+    via_json_free(doc);
+    return e->status;
+}
+
+enum via_status
+cli_agent_read(const struct cli_agent *agent, const char *token, const char *binding,
+               struct via_error *e)
+{
+    struct via_buf body, request, answer;
+    enum via_status status;
+
+    via_buf_init(&body);
+    via_buf_init(&request);
+    via_buf_init(&answer);
+    via_buf_puts(&body, "{\"binding\":");
+    via_buf_put_json(&body, binding, strlen(binding));
+    via_buf_puts(&body, ",\"sql\":\"SELECT count(*) FROM sqlite_schema\"}");
+    via_buf_printf(&request,
+                   "POST /v1/runtime/sql/query HTTP/1.1\r\nHost: localhost\r\n"
+                   "Connection: close\r\nContent-Type: application/json\r\n"
+                   "Authorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n%s",
+                   token, body.len, via_buf_text(&body));
+    status = agent_exchange(agent, &request, READ_TIMEOUT_S, &answer, e);
+    if (status == VIA_OK && answer_status(&answer) != 200)
+        status = answer_refusal(&answer, e);
+    via_buf_deinit(&body);
+    explicit_bzero(request.data, request.len);
+    via_buf_deinit(&request);
+    via_buf_deinit(&answer);
+    return status;
 }

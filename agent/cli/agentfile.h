@@ -19,4 +19,9 @@ VIA_MUST_USE enum via_status cli_agent_find(struct cli_agent *out, struct via_er
  * VIA_AGENT_UNREACHABLE when nobody answers within 2 s. */
 VIA_MUST_USE enum via_status cli_agent_check(const struct cli_agent *agent, struct via_error *e);
 
+/* Read from the database behind `binding` through the agent, as whoever bears `token` would. What
+ * the agent refuses with is the error. */
+VIA_MUST_USE enum via_status cli_agent_read(const struct cli_agent *agent, const char *token,
+                                            const char *binding, struct via_error *e);
+
 #endif

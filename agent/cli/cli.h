@@ -21,6 +21,7 @@ struct cli {
     struct via_buf more; /* JSON members of a refusal besides its own; ",…" each */
     /* Of the add-on that was looked up, for the next command. */
     char found_app[VIA_NAME_SIZE];
+    char found_addon[VIA_ADDON_ROW_NAME_SIZE];
     char found_binding[VIA_NAME_SIZE];
     char found_target[VIA_NAME_SIZE];
 };

@@ -10,6 +10,15 @@
     "app, binding, target, metadata_ready, storage_ready, binding_ready, runtime_ready, "          \
     "usable_by_app, blocking, owner, reason, remediation"
 
+/* What a gate refuses an instance that runs, of all that its binding's mode promises. */
+#define REFUSAL                                                                                    \
+    "SELECT g.gate || ' gate: ' || g.code || ': ' || g.reason FROM via_instances AS i "            \
+    "JOIN via_release_bindings AS b ON b.release = i.release JOIN via_gates AS g "                 \
+    "ON g.instance = i.id AND g.binding = b.binding AND g.operation = "                            \
+    "iif(b.mode = 'rw', 'write', 'read') WHERE i.app = r.app AND i.state = 'running' "             \
+    "AND b.binding = r.binding AND b.addon_id = r.addon_id AND g.verdict = 'fail' "                \
+    "ORDER BY i.id DESC LIMIT 1"
+
 void
 cli_readiness_find(struct cli *cli, bool on_target, struct cli_readiness *out)
 {
@@ -18,7 +27,8 @@ cli_readiness_find(struct cli *cli, bool on_target, struct cli_readiness *out)
     cli_statement_init(&st, "SELECT " CLI_ADDON_COLUMNS " FROM via_addons");
     cli_addon_put_id(cli, &st, " WHERE id = ");
     cli_query(cli, &st, &out->addon);
-    cli_statement_init(&st, "SELECT " READINESS_COLUMNS " FROM via_readiness");
+    cli_statement_init(&st, "SELECT " READINESS_COLUMNS ", (" REFUSAL ") AS refusal "
+                            "FROM via_readiness AS r");
     cli_addon_put_id(cli, &st, " WHERE addon_id = ");
     if (on_target)
         cli_statement_text(&st, " AND target = ", cli_target(cli));

@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* {app} {name} {binding} {from} {file}: as typed, else the word to fill in. {of}: " --app APP" when
- * it was typed. {on}: the same of --target. {to}: " --target T" typed or to fill in. {line}: the
+ * it was typed. {on}: the same of --target. {to}: " --target T" typed or to fill in.
+ * {target}: the target that is meant, the default one too. {line}: the
  * whole command again. {help}: its help. {folder}: where FILE is. {state}: the state root. */
 static const struct remedy {
     enum via_status status;
@@ -76,6 +77,18 @@ static const struct remedy {
     {VIA_SNAPSHOT_CORRUPT, "via addon snapshots {name}{of}"},
     {VIA_PATH_INVALID, "ls -l {file}"},
     {VIA_PATH_UNWRITABLE, "ls -ld {folder}"},
+    {VIA_BINDING_NOT_DEPLOYED, "vary app deploy {app}{on}"},
+    {VIA_RUNTIME_NOT_RUNNING, "via run {app}{on} -- COMMAND"},
+    {VIA_RUNTIME_IDENTITY_EXPIRED, "vary app repair {app}{target}"},
+    {VIA_TOKEN_MISSING, "vary app repair {app}{target}"},
+    {VIA_TOKEN_INVALID, "vary app repair {app}{target}"},
+    {VIA_WORKLOAD_UNBOUND, "via run {app}{on} -- COMMAND"},
+    {VIA_LAUNCHER_GONE, "via run {app}{on} -- COMMAND"},
+    {VIA_BINDING_NOT_IN_RELEASE, "vary app deploy {app}{on}"},
+    {VIA_GENERATION_REVOKED, "via addon rotate-credentials {name}{of} --binding {binding}{on}"},
+    {VIA_ADDON_UNAVAILABLE, "via addon status {name}{of}"},
+    {VIA_ADDON_BLOCKED, "via addon set {name}{of} block_reads=null block_writes=null"},
+    {VIA_ADDON_DRAINING, "via status"},
     {VIA_RUN_AS_ROOT, "via run {app}{on} --user USER -- COMMAND"},
     {VIA_USER_UNKNOWN, "getent passwd"},
     {VIA_COMMAND_NOT_FOUND, "command -v {command}"},
@@ -170,12 +183,13 @@ static void
 word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
 {
     const char *target = cli_option(cli, CLI_OPT_TARGET);
+    const char *meant = target ? target : cli->found_target;
 
 #define IS(text) (n == sizeof(text) - 1 && memcmp(word, text, n) == 0)
     if (IS("app"))
         or_put(b, cli_app(cli) ? cli_app(cli) : cli->found_app, "APP");
     else if (IS("name"))
-        or_put(b, name_typed(cli), "NAME");
+        or_put(b, name_typed(cli) ? name_typed(cli) : cli->found_addon, "NAME");
     else if (IS("binding"))
         or_put(b, binding_typed(cli), "BINDING");
     else if (IS("of"))
@@ -184,6 +198,8 @@ word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
         flag_put(b, "--target", target ? target : cli->found_target);
     else if (IS("to"))
         flag_put(b, "--target", target ? target : "T");
+    else if (IS("target"))
+        via_buf_printf(b, *meant ? " --target %s" : " --target ''", meant);
     else if (IS("from"))
         or_put(b, cli_option(cli, CLI_OPT_FROM), "FILE");
     else if (IS("file"))

@@ -36,7 +36,8 @@ const struct cli_verb cli_verbs[] = {
      "Options: foreign_keys, synchronous (full, normal), statement_timeout_ms, max_size_bytes,\n"
      "block_reads, block_writes, block_reason, delete_protection, snapshot_every_s,\n"
      "snapshot_keep, snapshot_max_age_s.\n"
-     "Every snapshot_every_s the agent takes a snapshot. Of those it took the newest snapshot_keep\n"
+     "Every snapshot_every_s the agent takes a snapshot. Of those it took the newest "
+     "snapshot_keep\n"
      "stay, and none older than snapshot_max_age_s; the last snapshot there is always stays.\n"
      "via doctor tells when an add-on has no snapshot younger than snapshot_max_age_s.",
      "via addon set app-db --app api block_writes=true block_reason=\"moving house\"",
@@ -90,6 +91,19 @@ const struct cli_verb cli_verbs[] = {
     {"vary", "app", "stop", "APP", 0, BIT(TARGET),
      "Stop an app's deploy; its instances are refused from the next operation on.",
      "vary app stop api --target prod", cli_app_stop},
+    {"vary", "app", "status", "APP", 0, BIT(TARGET),
+     "Show an app's release, deploy, instances and bindings, and whether it can use them.",
+     "vary app status api --target prod", cli_app_status},
+    {"vary", "app", "doctor", "APP", 0, BIT(TARGET),
+     "List what keeps an app from its databases, who mends it and how; exits 1 while anything "
+     "does.",
+     "vary app doctor api --target prod", cli_app_doctor},
+    {"vary", "app", "smoke", "APP", 0, BIT(TARGET),
+     "Read from each database of an app through the agent, as its instances would.",
+     "vary app smoke api --target prod", cli_app_smoke},
+    {"vary", "app", "repair", "APP", 0, BIT(TARGET),
+     "Mint an app's tokens again where its launchers keep them, and renew its leases.",
+     "vary app repair api --target prod", cli_app_repair},
 };
 
 const size_t cli_verb_count = sizeof cli_verbs / sizeof *cli_verbs;

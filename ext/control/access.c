@@ -291,7 +291,8 @@ via_access_check(struct via_access *a, const struct via_claims *claims, const ch
 
 /* -- asking without a token ---------------------------------------------------------- */
 
-/* What the tokens issued to an instance would say of it: the one that lasts longest counts. */
+/* What the token that was minted last for an instance would say of it: a workload token, or when it
+ * never had one, one of the binding. */
 static void
 claims_read(struct via_sql *db, const struct via_gate_question *ask, struct via_claims *out,
             enum via_status *identity)
@@ -308,8 +309,9 @@ claims_read(struct via_sql *db, const struct via_gate_question *ask, struct via_
     }
     via_sql_end(db, q);
     (void)snprintf(out->instance, sizeof out->instance, "%s", ask->instance);
-    q = via_sql_stmt(db, "SELECT max(expires_at) FROM live_tokens WHERE instance = ?1 AND"
-                         " (kind = 'workload' OR binding = ?2)");
+    q = via_sql_stmt(db, "SELECT expires_at FROM live_tokens WHERE instance = ?1 AND"
+                         " (kind = 'workload' OR binding = ?2)"
+                         " ORDER BY kind = 'workload' DESC, rid DESC LIMIT 1");
     via_sql_bind_text(db, q, 1, ask->instance);
     via_sql_bind_text(db, q, 2, ask->binding);
     if (via_sql_row(db, q))

@@ -51,8 +51,8 @@ struct via_gate_answer {
     char type[32];
 };
 
-/* The four gates as they would decide now, without a token at hand: of the tokens issued to the
- * instance the one that lasts longest stands for it. Reads on `db`, a transaction of which may be
+/* The four gates as they would decide now, without a token at hand: the one that was
+ * minted last for the instance stands for it. Reads on `db`, a transaction of which may be
  * open; the handle holds the error. Nothing is audited. */
 void via_access_explain(struct via_sql *db, struct via_keyring *keys,
                         const struct via_gate_question *ask, struct via_gate_answer *out);
