@@ -25,7 +25,7 @@ IDENTITY := codec keyfile keys jwt
 RULES    := names assign lifecycle gates readiness schedule
 SQL      := sql
 CONTROL  := access addon app audit binding chain env instance manifest mark operation options \
-            profile release schedule schema setting snapshot store token witness
+            profile prune release schedule schema setting snapshot store token witness
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow \
             sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage \
             sqlite/verify

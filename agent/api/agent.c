@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "control/chain.h"
+#include "control/prune.h"
 #include "effects/effects.h"
 
 #include <stdlib.h>
@@ -96,8 +97,9 @@ agent_tidy(void)
             via_log(VIA_LOG_WARN, "cannot sign the audit: %s: %s", via_status_word(signing.status),
                     signing.message);
         via_ignore(via_chain_prune(s, TIDY_MS, &e));
+        via_ignore(via_runtime_prune(s, TIDY_MS, &e));
     }
-    if (e.status != VIA_OK)
+    if (e.status != VIA_OK && e.status != VIA_CONTROL_BUSY)
         via_log(VIA_LOG_WARN, "cannot prune old records: %s: %s", via_status_word(e.status),
                 e.message);
     via_store_free(s);

@@ -154,6 +154,9 @@ static const struct step runtime_steps[] = {
     {"ALTER TABLE instances ADD COLUMN token_path TEXT;"
      "ALTER TABLE instances ADD COLUMN restart_reason TEXT",
      "what a launcher said of its instance, and what is asked of the launcher"},
+    {"CREATE INDEX instances_over ON instances(coalesce(stopped_at, lease_expires_at));"
+     "CREATE INDEX tokens_expires ON tokens(expires_at)",
+     "what is over is found without reading what is not"},
 };
 
 /* What a transaction wants of runtime.db before it is applied; see store.h. */
@@ -486,4 +489,6 @@ via_schema_open_runtime(struct via_sql *s, const struct via_root *root)
     if (via_sql_ok(s))
         (void)sqlite3_busy_timeout(s->db, 5000);
     schema_pragmas(s);
+    /* Many small writes, some of them caused by strangers: their log is kept short. */
+    via_sql_exec(s, "PRAGMA wal_autocheckpoint = 128");
 }

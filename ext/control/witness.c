@@ -12,11 +12,17 @@
 #include <string.h>
 
 #define WINDOW_MS 1000
+#define STEADY_WINDOWS 8 /* after so many in a row a kind's window is the long one */
+#define STEADY_MS 10000
 #define WAIT_MS 500
-#define KINDS 256    /* kinds of refusal remembered at once */
-#define GRANTS 16384 /* grants this process knows to be on record; a power of two */
+#define KINDS 256       /* kinds of refusal remembered at once */
+#define OWN_KINDS 192   /* of which may name an instance */
+#define OWN_RECORDS 256 /* records of such kinds in hand; each RECORD_EVERY_MS brings one more */
+#define RECORD_EVERY_MS 1000
+#define SEVERAL "several" /* the actor of those that have no records of their own */
+#define GRANTS 16384      /* grants this process knows to be on record; a power of two */
 
-/* A kind of refusal in its second: the first is written at once, `more` are still to be. */
+/* A kind of refusal in its window: the first is written at once, `more` are still to be. */
 struct kind {
     enum via_status code; /* VIA_OK: free */
     char app[VIA_NAME_SIZE];
@@ -24,8 +30,10 @@ struct kind {
     char instance[VIA_ID_SIZE];
     char binding[VIA_NAME_SIZE];
     char actor[VIA_ACTOR_SIZE];
-    int64_t since_ms;
+    int64_t since_ms; /* when the window began */
+    int64_t last_ms;  /* the newest of it */
     int64_t more;
+    int windows; /* one after the other, each with something in it */
 };
 
 struct via_witness {
@@ -33,6 +41,9 @@ struct via_witness {
     struct via_sql db;
     int64_t blocked_until_ms; /* nothing is tried before: somebody holds runtime.db */
     struct kind kinds[KINDS];
+    int own_count;           /* of them with an identity */
+    int own_records;         /* of such that may be written now */
+    int64_t counted_ms;      /* when own_records was last counted up */
     uint64_t grants[GRANTS]; /* digests; 0 is free; a full bucket is overwritten */
 };
 
@@ -50,6 +61,8 @@ via_witness_new(const struct via_root *root, struct via_witness **out, struct vi
         return e->status;
     }
     via_schema_open_runtime(&w->db, root);
+    w->own_records = OWN_RECORDS;
+    w->counted_ms = via_clock_mono_ms();
     if (via_sql_ok(&w->db)) /* an answer waits for this; what cannot be written now is owed */
         (void)sqlite3_busy_timeout(w->db.db, WAIT_MS);
     if (via_sql_take(&w->db, e) != VIA_OK) {
@@ -111,14 +124,23 @@ kind_write(struct via_witness *w, const struct kind *k, int64_t count, struct vi
                          e);
 }
 
-/* Write what a kind still owes and free it. It stays when it cannot be written. */
 static void
+kind_drop(struct via_witness *w, struct kind *k)
+{
+    w->own_count -= k->instance[0] != '\0';
+    k->code = VIA_OK;
+}
+
+/* Write what a kind still owes. False: it cannot be written now. */
+static bool
 kind_flush(struct via_witness *w, struct kind *k)
 {
     struct via_error e = {0};
 
-    if (k->more == 0 || kind_write(w, k, k->more, &e) == VIA_OK)
-        k->code = VIA_OK;
+    if (k->more > 0 && kind_write(w, k, k->more, &e) != VIA_OK)
+        return false;
+    k->more = 0;
+    return true;
 }
 
 static bool
@@ -128,33 +150,49 @@ kind_is(const struct kind *a, const struct kind *b)
            strcmp(a->instance, b->instance) == 0 && strcmp(a->binding, b->binding) == 0;
 }
 
-/* The slot of a kind: its own, else a free one, else the oldest, written out. NULL when none can
- * be freed because nothing can be written. */
 static struct kind *
-kind_slot(struct via_witness *w, const struct kind *wanted, bool *known)
+kind_find(struct via_witness *w, const struct kind *wanted)
 {
-    struct kind *free_slot = NULL;
-    struct kind *oldest = &w->kinds[0];
+    for (int i = 0; i < KINDS; i++)
+        if (kind_is(&w->kinds[i], wanted))
+            return &w->kinds[i];
+    return NULL;
+}
 
-    *known = false;
-    for (int i = 0; i < KINDS; i++) {
-        struct kind *k = &w->kinds[i];
+static struct kind *
+kind_free(struct via_witness *w)
+{
+    for (int i = 0; i < KINDS; i++)
+        if (w->kinds[i].code == VIA_OK)
+            return &w->kinds[i];
+    return NULL;
+}
 
-        if (k->code == VIA_OK) {
-            free_slot = free_slot ? free_slot : k;
-            continue;
-        }
-        if (kind_is(k, wanted)) {
-            *known = true;
-            return k;
-        }
-        if (k->since_ms < oldest->since_ms)
-            oldest = k;
+/* Is the window of `k` over at `now_ms`? A kind that goes on and on has long ones, which end early
+ * once it stops. */
+static bool
+kind_is_over(const struct kind *k, int64_t now_ms)
+{
+    int64_t age_ms = now_ms - k->since_ms;
+
+    return age_ms >= STEADY_MS || (age_ms >= WINDOW_MS && (k->windows < STEADY_WINDOWS ||
+                                                           now_ms - k->last_ms >= WINDOW_MS));
+}
+
+/* May one more record be written for a kind with an identity? Whoever makes up bindings, or brings
+ * thousands of old identities, must not fill the disk. */
+static bool
+witness_affords(struct via_witness *w, int64_t now_ms)
+{
+    int64_t due = (now_ms - w->counted_ms) / RECORD_EVERY_MS;
+
+    if (due > 0) {
+        w->own_records += due < OWN_RECORDS ? (int)due : OWN_RECORDS;
+        if (w->own_records > OWN_RECORDS)
+            w->own_records = OWN_RECORDS;
+        w->counted_ms += due * RECORD_EVERY_MS;
     }
-    if (free_slot)
-        return free_slot;
-    kind_flush(w, oldest);
-    return oldest->code == VIA_OK ? oldest : NULL;
+    return w->own_records > 0;
 }
 
 static void
@@ -163,7 +201,7 @@ kind_fill(struct kind *k, const struct via_claims *claims, const char *binding,
 {
     memset(k, 0, sizeof *k);
     k->code = code;
-    k->since_ms = via_clock_mono_ms();
+    k->since_ms = k->last_ms = via_clock_mono_ms();
     if (claims && claims->instance[0]) {
         (void)snprintf(k->app, sizeof k->app, "%s", claims->app);
         (void)snprintf(k->deploy, sizeof k->deploy, "%s", claims->deploy);
@@ -175,6 +213,62 @@ kind_fill(struct kind *k, const struct via_claims *claims, const char *binding,
     }
 }
 
+/* The first of its kind: on disk when this returns, or owed. NULL: there is no room for it. */
+static struct kind *
+kind_begin(struct via_witness *w, const struct kind *wanted, int64_t count, struct via_error *e)
+{
+    struct kind *k = kind_free(w);
+
+    if (!k) {
+        via_ignore(via_error_set(e, VIA_OVERLOADED, "refusals cannot be written"));
+        return NULL;
+    }
+    *k = *wanted;
+    if (k->instance[0]) {
+        w->own_count++;
+        w->own_records--;
+    }
+    if (kind_write(w, k, count, e) != VIA_OK)
+        k->more = count; /* the tick tries again */
+    return k;
+}
+
+/* Count what `k` owes among those of its code that have no records of their own. */
+static bool
+kind_fold(struct via_witness *w, struct kind *k)
+{
+    struct via_error e = {0};
+    struct kind wanted;
+    struct kind *into;
+
+    kind_fill(&wanted, NULL, NULL, k->code, SEVERAL);
+    into = kind_find(w, &wanted);
+    if (into)
+        into->more += k->more;
+    else if (!kind_begin(w, &wanted, k->more, &e))
+        return false;
+    k->more = 0;
+    return true;
+}
+
+/* The window of `k` is over: settle it, and let the next begin when it goes on. */
+static void
+kind_turn(struct via_witness *w, struct kind *k, int64_t now_ms, bool goes_on)
+{
+    if (k->instance[0] && k->more > 0 && !witness_affords(w, now_ms)) {
+        if (kind_fold(w, k))
+            kind_drop(w, k);
+        return;
+    }
+    w->own_records -= k->instance[0] && k->more > 0;
+    if (!kind_flush(w, k))
+        return;
+    k->windows++;
+    k->since_ms = now_ms;
+    if (!goes_on)
+        kind_drop(w, k);
+}
+
 enum via_status
 via_witness_refusal(struct via_witness *w, const struct via_claims *claims, const char *binding,
                     enum via_status code, const char *actor)
@@ -182,23 +276,22 @@ via_witness_refusal(struct via_witness *w, const struct via_claims *claims, cons
     struct via_error e = {0};
     struct kind wanted;
     struct kind *k;
-    bool known;
 
     kind_fill(&wanted, claims, binding, code, actor);
     (void)pthread_mutex_lock(&w->mutex);
-    k = kind_slot(w, &wanted, &known);
-    if (known && wanted.since_ms - k->since_ms >= WINDOW_MS) {
-        kind_flush(w, k);
-        known = k->code != VIA_OK;
+    k = kind_find(w, &wanted);
+    if (!k && wanted.instance[0] &&
+        (w->own_count >= OWN_KINDS || !witness_affords(w, wanted.last_ms))) {
+        kind_fill(&wanted, NULL, NULL, code, SEVERAL);
+        k = kind_find(w, &wanted);
     }
-    if (k && known) {
-        k->more++;
-    } else if (k) {
-        *k = wanted;
-        if (kind_write(w, k, 1, &e) != VIA_OK)
-            k->more = 1; /* owed: the tick tries again */
+    if (!k) {
+        (void)kind_begin(w, &wanted, 1, &e);
     } else {
-        via_ignore(via_error_set(&e, VIA_OVERLOADED, "refusals cannot be written"));
+        k->more++;
+        k->last_ms = wanted.last_ms;
+        if (kind_is_over(k, wanted.last_ms))
+            kind_turn(w, k, wanted.last_ms, true);
     }
     (void)pthread_mutex_unlock(&w->mutex);
     return e.status;
@@ -211,8 +304,8 @@ via_witness_tick(struct via_witness *w)
 
     (void)pthread_mutex_lock(&w->mutex);
     for (int i = 0; i < KINDS; i++)
-        if (w->kinds[i].code != VIA_OK && now_ms - w->kinds[i].since_ms >= WINDOW_MS)
-            kind_flush(w, &w->kinds[i]);
+        if (w->kinds[i].code != VIA_OK && kind_is_over(&w->kinds[i], now_ms))
+            kind_turn(w, &w->kinds[i], now_ms, now_ms - w->kinds[i].last_ms < WINDOW_MS);
     (void)pthread_mutex_unlock(&w->mutex);
 }
 
@@ -288,7 +381,7 @@ via_witness_free(struct via_witness *w)
         return;
     for (int i = 0; w->db.db && i < KINDS; i++)
         if (w->kinds[i].code != VIA_OK)
-            kind_flush(w, &w->kinds[i]);
+            (void)kind_flush(w, &w->kinds[i]);
     via_sql_close(&w->db);
     (void)pthread_mutex_destroy(&w->mutex);
     free(w);

@@ -3,7 +3,9 @@
  * Writes to runtime.db on a connection of its own, which no operator's transaction can
  * hold. The first refusal of its kind (code, app, instance, binding; code alone without
  * a proved identity) is on disk when the call returns; the rest of that second become
- * one record with a count, written by via_witness_tick(). Thread-safe. */
+ * one record with a count, written by via_witness_tick(). A kind that does not end gets a record
+ * in ten seconds; and when very many kinds come at once, those beyond a budget are counted
+ * together, by code, as of the actor "several". Thread-safe. */
 #ifndef VIA_CONTROL_WITNESS_H
 #define VIA_CONTROL_WITNESS_H
 
