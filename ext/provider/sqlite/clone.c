@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define CLONE_CHUNK ((int64_t)1 << 20)
-#define CLONE_AHEAD (2 * CLONE_CHUNK) /* of the disk, while others write */
+#define CLONE_CHUNK_PACED ((int64_t)1 << 18) /* while others write: at most two before the disk */
 #define CLONE_LISTEN_MS 250
 #define CLONE_SHORT (-1) /* in place of an errno: the file ends too early */
 
@@ -100,9 +100,11 @@ child_copy_some(int from, int to, int64_t at, size_t n, bool *by_kernel)
 static void
 child_write_out(int to, int64_t at, int64_t n, bool is_paced)
 {
+    int64_t before = at < CLONE_CHUNK ? 0 : at - CLONE_CHUNK;
+
     (void)sync_file_range(to, at, n, SYNC_FILE_RANGE_WRITE);
-    if (is_paced && at >= CLONE_AHEAD)
-        (void)sync_file_range(to, at - CLONE_AHEAD, CLONE_CHUNK, SYNC_FILE_RANGE_WAIT_BEFORE);
+    if (is_paced && at > 0)
+        (void)sync_file_range(to, before, at - before, SYNC_FILE_RANGE_WAIT_BEFORE);
 }
 
 static int
@@ -121,7 +123,8 @@ child_copy(const struct via_clone *c, int from, int out)
     (void)via_clone_is_changed(c->log, &last);
     (void)posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
     while (at < c->size_bytes) {
-        int64_t n = c->size_bytes - at < CLONE_CHUNK ? c->size_bytes - at : CLONE_CHUNK;
+        int64_t chunk = is_paced ? CLONE_CHUNK_PACED : CLONE_CHUNK;
+        int64_t n = c->size_bytes - at < chunk ? c->size_bytes - at : chunk;
         ssize_t got = child_copy_some(from, c->to, at, (size_t)n, &by_kernel);
 
         if (got < 0 && errno == EINTR)
@@ -129,7 +132,7 @@ child_copy(const struct via_clone *c, int from, int out)
         if (got <= 0)
             return got < 0 ? errno : CLONE_SHORT;
         at += got;
-        if (at - told < CLONE_CHUNK && at < c->size_bytes)
+        if (at - told < chunk && at < c->size_bytes)
             continue;
         is_paced |= via_clone_is_changed(c->log, &last);
         child_write_out(c->to, told, at - told, is_paced);
