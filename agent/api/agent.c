@@ -198,7 +198,7 @@ via_agent_tick(struct via_agent *a, int64_t second)
     via_profiles_tick(a->profiles, via_clock_now_ms());
     via_streams_tick(&a->streams, a->pool, via_clock_mono_ms());
     via_pool_tick(a->pool);
-    if (second % RECOVER_EVERY_S == 0)
+    if (second % RECOVER_EVERY_S == 0 && via_effects_is_due(via_access_db(a->tick_access)))
         agent_recover();
     if (second % TIDY_EVERY_S == 1)
         agent_tidy();

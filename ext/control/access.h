@@ -68,7 +68,7 @@ VIA_MUST_USE enum via_status via_access_workload(struct via_access *a,
                                                  const struct via_claims *claims,
                                                  struct via_workload *out, struct via_error *e);
 
-/* What it reads with, for the rest of this room. Borrowed. */
+/* What it reads with, for other reads of its owner. Borrowed. */
 struct via_sql *via_access_db(struct via_access *a);
 struct via_keyring *via_access_keys(struct via_access *a);
 

@@ -82,6 +82,21 @@ via_operation_settle(struct via_store *s, int64_t rid, const char *state, const 
     via_sql_run(db, q);
 }
 
+bool
+via_operation_is_due(struct via_sql *db, const char *now)
+{
+    sqlite3_stmt *q =
+        via_sql_stmt(db, "SELECT 1 FROM main.operations WHERE state IN ('pending', 'running')"
+                         " UNION ALL SELECT 1 FROM main.addons WHERE purge_at IS NOT NULL AND"
+                         " purge_at <= ?1 AND state = 'destroyed' LIMIT 1");
+    bool is_due;
+
+    via_sql_bind_text(db, q, 1, now);
+    is_due = via_sql_row(db, q);
+    via_sql_end(db, q);
+    return is_due;
+}
+
 int64_t
 via_operation_next_open(struct via_sql *db, int64_t after)
 {

@@ -29,6 +29,9 @@ void via_operation_progress(struct via_store *s, int64_t rid, int percent);
 /* In a transaction: settle it as "done", "failed" or "undone". `error` may be NULL. */
 void via_operation_settle(struct via_store *s, int64_t rid, const char *state, const char *error);
 
+/* Is any operation unsettled, or an add-on to be purged at `now`? For a look that costs nothing. */
+bool via_operation_is_due(struct via_sql *db, const char *now);
+
 /* The next unsettled operation after row id `after`, or 0. */
 int64_t via_operation_next_open(struct via_sql *db, int64_t after);
 

@@ -161,6 +161,17 @@ recover_count(enum via_status status, const struct via_error *why, struct via_er
     return status == VIA_OK;
 }
 
+bool
+via_effects_is_due(struct via_sql *db)
+{
+    char now[VIA_TIME_SIZE];
+    bool is_due;
+
+    via_clock_format(via_clock_now_ms(), now);
+    is_due = via_operation_is_due(db, now);
+    return via_sql_take(db, NULL) != VIA_OK || is_due;
+}
+
 enum via_status
 via_effects_recover(int *settled, struct via_error *e)
 {

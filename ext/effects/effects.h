@@ -9,6 +9,7 @@
 
 #include "provider/provider.h"
 
+struct via_sql;
 struct via_store;
 
 /* How a provider reaches the content of an add-on: the operator's door of the guarded VFS. */
@@ -17,6 +18,9 @@ extern const struct via_opener via_effect_opener;
 /* Carry out the intents of the transaction just committed on `store`, in order. The first that
  * fails is the answer; it and those after it are recorded failed. */
 VIA_MUST_USE enum via_status via_effects_carry_out(struct via_store *store, struct via_error *e);
+
+/* May via_effects_recover() have anything to do? One read on `db`; true when it cannot be told. */
+bool via_effects_is_due(struct via_sql *db);
 
 /* Resume or undo every operation whose owner is dead, and remove storage whose retention is over.
  * *settled counts what was mended. For the agent's start and its tick. */
