@@ -44,7 +44,8 @@ PROXY  := sqlerror policy values statements functions budget conn lanes pool tok
 API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest configreply config routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
-          change snapshot bind app appstate appstatus appmend audit doctor status shell run/launch run/instance run/place \
+          change snapshot bind app appstate appstatus appmend env secret audit doctor status shell \
+          run/launch run/instance run/place \
           run/child run/user run/sweep
 AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)

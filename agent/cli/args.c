@@ -182,71 +182,94 @@ cli_args_operand(const struct cli_args *a, const char *name)
 
 /* -- verbs ----------------------------------------------------------------------- */
 
-/* Is the first word a noun of this program's table? */
-static bool
-noun_is(const struct cli_args *a, const struct cli_verb *verb)
+/* How many of the words are the verb's noun, which may be several: "app env". 0: they are not. */
+static size_t
+noun_length(const struct cli_args *a, const struct cli_verb *verb)
 {
-    return verb->noun && strcmp(verb->program, a->program) == 0 &&
-           strcmp(verb->noun, a->words[0]) == 0;
+    const char *noun = verb->noun;
+    size_t n = 0;
+
+    if (!noun || strcmp(verb->program, a->program) != 0)
+        return 0;
+    while (n < a->word_count) {
+        size_t len = strcspn(noun, " ");
+
+        if (strlen(a->words[n]) != len || memcmp(a->words[n], noun, len) != 0)
+            return 0;
+        n++;
+        if (!noun[len])
+            return n;
+        noun += len + 1;
+    }
+    return 0;
+}
+
+/* The noun, of whatever program, that is `word` or begins with it. */
+static const struct cli_verb *
+noun_like(const char *program, const struct cli_verb *verbs, size_t count, const char *word)
+{
+    size_t n = strlen(word);
+    const struct cli_verb *found = NULL;
+
+    for (size_t i = 0; i < count; i++)
+        if (verbs[i].noun && strncmp(verbs[i].noun, word, n) == 0 &&
+            strchr(" ", verbs[i].noun[n]) && (!found || strcmp(verbs[i].program, program) == 0))
+            found = &verbs[i];
+    return found;
 }
 
 /* Say that nothing is called so, with the nearest; across both programs when none here. */
 static void
-verb_unknown(const struct cli_args *a, const struct cli_verb *verbs, size_t count, bool noun_known,
-             struct via_buf *problem)
+verb_unknown(const struct cli_args *a, const struct cli_verb *verbs, size_t count,
+             size_t noun_words, struct via_buf *problem)
 {
-    const char *word = a->words[noun_known ? 1 : 0];
-    const char *words[64];
+    const char *word = a->words[noun_words];
+    const struct cli_verb *like = noun_words ? NULL : noun_like(a->program, verbs, count, word);
+    const char *words[64] = {NULL};
     size_t n = 0;
     const char *nearest;
 
     for (size_t i = 0; i < count && n < 64; i++) {
-        if (noun_known ? noun_is(a, &verbs[i]) : strcmp(verbs[i].program, a->program) == 0)
-            words[n++] = noun_known || !verbs[i].noun ? verbs[i].name : verbs[i].noun;
+        if (noun_words ? noun_length(a, &verbs[i]) > 0 : strcmp(verbs[i].program, a->program) == 0)
+            words[n++] = noun_words || !verbs[i].noun ? verbs[i].name : verbs[i].noun;
     }
     nearest = cli_args_nearest(word, words, n);
-    if (noun_known)
-        via_buf_printf(problem, "%s %s has no command %s", a->program, a->words[0], word);
-    else
-        via_buf_printf(problem, "%s has no command %s", a->program, word);
-    for (size_t i = 0; !nearest && i < count; i++)
-        if (verbs[i].noun && strcmp(verbs[i].noun, word) == 0) {
-            via_buf_printf(problem, "; did you mean %s %s", verbs[i].program, word);
-            return;
-        }
-    if (nearest)
-        via_buf_printf(problem, "; did you mean %s%s%s %s", a->program, noun_known ? " " : "",
-                       noun_known ? a->words[0] : "", nearest);
+    via_buf_printf(problem, "%s%s%s has no command %s", a->program, noun_words ? " " : "",
+                   noun_words ? a->noun : "", word);
+    if (like)
+        via_buf_printf(problem, "; did you mean %s %s", like->program, like->noun);
+    else if (nearest)
+        via_buf_printf(problem, "; did you mean %s%s%s %s", a->program, noun_words ? " " : "",
+                       noun_words ? a->noun : "", nearest);
 }
 
 static bool
 verb_find(struct cli_args *a, const struct cli_verb *verbs, size_t count, struct via_buf *problem)
 {
-    bool noun_known = false;
+    size_t noun_words = 0;
 
     if (!a->words[0]) /* NULL ends them */
         return via_buf_puts(problem, "no command is given"), false;
     for (size_t i = 0; i < count; i++) {
         const struct cli_verb *v = &verbs[i];
+        size_t n = noun_length(a, v);
 
-        noun_known |= noun_is(a, v);
-        if (strcmp(v->program, a->program) != 0)
-            continue;
-        if (!v->noun && strcmp(v->name, a->words[0]) == 0) {
-            a->verb = v;
-            a->first_operand = 1;
-            return true;
+        if (n > 0) {
+            noun_words = n;
+            a->noun = v->noun;
         }
-        if (noun_is(a, v) && a->word_count > 1 && strcmp(v->name, a->words[1]) == 0) {
+        if (strcmp(v->program, a->program) != 0 || (v->noun && n == 0))
+            continue;
+        if (a->word_count > n && strcmp(v->name, a->words[n]) == 0) {
             a->verb = v;
-            a->first_operand = 2;
+            a->first_operand = n + 1;
             return true;
         }
     }
-    if (noun_known && a->word_count == 1)
-        via_buf_printf(problem, "%s %s wants a command", a->program, a->words[0]);
+    if (noun_words && a->word_count == noun_words)
+        via_buf_printf(problem, "%s %s wants a command", a->program, a->noun);
     else
-        verb_unknown(a, verbs, count, noun_known, problem);
+        verb_unknown(a, verbs, count, noun_words, problem);
     return false;
 }
 

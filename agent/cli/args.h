@@ -37,6 +37,7 @@ struct cli;
     X(FOLLOW, "follow", NULL, "go on with what comes")                                             \
     X(ARTIFACT, "artifact", "DIGEST", "what is deployed, as your registry names it")               \
     X(RELEASE, "release", "REL", "deploy this release again, with its own bindings")               \
+    X(SECRET, "secret", "NAME", "also set this one, to what stdin holds, or ask for it")           \
     X(USER, "user", "U", "run the command as this user")                                           \
     X(RESTART, "restart", NULL, "start the command again when it fails")                           \
     X(NO_AGENT_CHECK, "no-agent-check", NULL, "start even when no agent runs")
@@ -67,7 +68,7 @@ extern const struct cli_option_spec cli_options[CLI_OPT_COUNT];
  * one or more; "-- COMMAND..." takes everything behind "--". */
 struct cli_verb {
     const char *program; /* "via" or "vary" */
-    const char *noun;    /* NULL: the verb stands alone */
+    const char *noun;    /* NULL: the verb stands alone; it may be two words */
     const char *name;
     const char *operands;
     uint32_t required; /* options */
@@ -81,6 +82,7 @@ struct cli_verb {
 struct cli_args {
     const char *program;
     const struct cli_verb *verb;       /* NULL until found */
+    const char *noun;                  /* of the table, when the words begin with one */
     const char *option[CLI_OPT_COUNT]; /* NULL: not given; "" for a flag */
     char **words;                      /* noun and verb included; owned array */
     size_t word_count;

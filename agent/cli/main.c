@@ -62,8 +62,7 @@ asked_for_help(struct cli *cli)
     if (a->verb)
         cli_help_verb(&cli->out, a->verb);
     else
-        cli_help_all(&cli->out, cli_verbs, cli_verb_count, a->program,
-                     a->word_count ? a->words[0] : NULL);
+        cli_help_all(&cli->out, cli_verbs, cli_verb_count, a->program, a->noun);
     return true;
 }
 

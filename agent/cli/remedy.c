@@ -15,8 +15,11 @@ static const struct remedy {
     const char *line;
 } remedies[] = {
     {VIA_NAME_INVALID, "{help}"},
-    {VIA_NAME_TAKEN,
-     "via sql \"SELECT app, binding, addon FROM via_bindings WHERE app = '{app}'\""},
+    {VIA_NAME_TAKEN, "via sql \"SELECT binding AS name FROM via_bindings WHERE app = '{app}' UNION "
+                     "SELECT name FROM "
+                     "via_env WHERE app = '{app}'\""},
+    {VIA_ENV_NOT_FOUND, "via app env list {app}"},
+    {VIA_SECRET_IN_SQL, "via app env set {app} --secret NAME{on}"},
     {VIA_STATE_INVALID, "via addon list"},
     {VIA_APP_NOT_FOUND, "via sql \"SELECT name FROM via_apps\""},
     {VIA_APP_IN_USE, "via addon list --app {app}"},
@@ -242,8 +245,7 @@ usage_put(const struct cli *cli, struct via_buf *b)
     if (a->verb)
         cli_usage_put(b, a->verb);
     else
-        cli_usage_put_noun(b, cli_verbs, cli_verb_count, a->program,
-                           a->word_count ? a->words[0] : NULL);
+        cli_usage_put_noun(b, cli_verbs, cli_verb_count, a->program, a->noun);
 }
 
 void

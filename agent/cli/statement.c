@@ -45,6 +45,13 @@ cli_statement_integer(struct cli_statement *st, const char *before, int64_t valu
 }
 
 void
+cli_statement_secret(struct cli_statement *st, const char *before, const char *name,
+                     const char *value)
+{
+    statement_value(st, before, (struct cli_value){.text = value, .is_secret = true, .name = name});
+}
+
+void
 cli_statement_render(const struct cli_statement *st, struct via_buf *b)
 {
     const char *text = via_buf_text(&st->text);
@@ -54,6 +61,8 @@ cli_statement_render(const struct cli_statement *st, struct via_buf *b)
         via_buf_put(b, text + from, st->values[i].at - from);
         if (st->values[i].is_integer)
             via_buf_printf(b, "%lld", (long long)st->values[i].integer);
+        else if (st->values[i].is_secret)
+            via_buf_printf(b, ":%s", st->values[i].name);
         else
             via_buf_put_sql(b, st->values[i].text);
         from = st->values[i].at + 1;
@@ -74,6 +83,8 @@ cli_statement_prepare(const struct cli_statement *st, struct via_sql *s)
     for (size_t i = 0; i < st->count; i++) {
         if (st->values[i].is_integer)
             via_sql_bind_int(s, q, (int)i + 1, st->values[i].integer);
+        else if (st->values[i].is_secret)
+            via_sql_lend_text(s, q, (int)i + 1, st->values[i].text, strlen(st->values[i].text));
         else
             via_sql_bind_text(s, q, (int)i + 1, st->values[i].text);
     }

@@ -16,7 +16,9 @@ struct cli_value {
     size_t at;        /* offset of its '?' in the text */
     const char *text; /* NULL and !is_integer: NULL */
     bool is_integer;
+    bool is_secret; /* shown as the parameter :NAME, and lent to the statement, not copied */
     int64_t integer;
+    const char *name; /* of a secret */
 };
 
 struct cli_statement {
@@ -34,6 +36,11 @@ void cli_statement_put(struct cli_statement *st, const char *text);
 /* Put `before`, then a parameter with the value; `value` is borrowed, NULL is NULL. */
 void cli_statement_text(struct cli_statement *st, const char *before, const char *value);
 void cli_statement_integer(struct cli_statement *st, const char *before, int64_t value);
+
+/* The same with a secret, which is shown as the parameter :`name` and never copied: `value` must
+ * last until the statement that was prepared is finalised. */
+void cli_statement_secret(struct cli_statement *st, const char *before, const char *name,
+                          const char *value);
 
 /* Append the statement with literals in place of its parameters, no semicolon. */
 void cli_statement_render(const struct cli_statement *st, struct via_buf *b);

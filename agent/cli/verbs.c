@@ -65,6 +65,18 @@ const struct cli_verb cli_verbs[] = {
     {"via", "addon", "destroy", "NAME", 0, BIT(APP) | BIT(FORCE),
      "Destroy an add-on; its bytes are kept for destroy_retention_s, then removed.",
      "via addon destroy app-db --app api", cli_addon_destroy},
+    {"via", "app env", "set", "APP [NAME=VALUE...]", 0, BIT(TARGET) | BIT(SECRET),
+     "Set environment values of an app; its instances are told them by the agent.\n"
+     "A secret is sealed on disk and never shown again: it comes from stdin, without the line end\n"
+     "at its end, or from the terminal, unseen. A value without a target is for every one that\n"
+     "has none of its own.",
+     "via app env set api COLOUR=blue --target prod", cli_env_set},
+    {"via", "app env", "list", "APP", 0, BIT(TARGET),
+     "List an app's environment values; of a secret only that it is there.", "via app env list api",
+     cli_env_list},
+    {"via", "app env", "unset", "APP NAME...", 0, BIT(TARGET),
+     "Unset environment values, from each instance's next look on.",
+     "via app env unset api COLOUR --target prod", cli_env_unset},
     {"via", NULL, "run", "APP -- COMMAND...", 0,
      BIT(TARGET) | BIT(USER) | BIT(RESTART) | BIT(NO_AGENT_CHECK),
      "Run a command as an instance of an app's newest deploy, with its identity renewed.",

@@ -142,8 +142,8 @@ via_env_context(struct via_buf *out, const char *app, const char *target, const 
 static void
 row_read(struct via_sql *db, sqlite3_stmt *q, const struct value *v, struct row *out)
 {
-    if (q && v->text && sqlite3_bind_text(q, 4, v->text, (int)v->len, SQLITE_STATIC) != SQLITE_OK)
-        via_sql_fail(db, VIA_OUT_OF_MEMORY, "out of memory");
+    if (v->text)
+        via_sql_lend_text(db, q, 4, v->text, v->len);
     if (via_sql_row(db, q)) {
         out->rid = sqlite3_column_int64(q, 0);
         via_sql_text(q, 1, out->app, sizeof out->app);

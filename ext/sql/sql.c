@@ -184,6 +184,15 @@ via_sql_bind_text(struct via_sql *s, sqlite3_stmt *q, int i, const char *text)
 }
 
 void
+via_sql_lend_text(struct via_sql *s, sqlite3_stmt *q, int i, const char *text, size_t n)
+{
+    /* Up to the NUL where there is one: SQLite would copy a text that it has to end itself. */
+    if (via_sql_ok(s))
+        sql_bound(
+            s, sqlite3_bind_text(q, i, text, text && text[n] == '\0' ? -1 : (int)n, SQLITE_STATIC));
+}
+
+void
 via_sql_bind_int(struct via_sql *s, sqlite3_stmt *q, int i, int64_t value)
 {
     if (via_sql_ok(s))

@@ -44,6 +44,9 @@ sqlite3_stmt *via_sql_prepare(struct via_sql *s, const char *text);
 
 void via_sql_bind_text(struct via_sql *s, sqlite3_stmt *q, int i,
                        const char *text); /* NULL: NULL */
+/* As above, borrowing the `n` bytes instead of copying them, until the statement is bound anew or
+ * finalised: for what must not lie about in memory. */
+void via_sql_lend_text(struct via_sql *s, sqlite3_stmt *q, int i, const char *text, size_t n);
 void via_sql_bind_int(struct via_sql *s, sqlite3_stmt *q, int i, int64_t value);
 void via_sql_bind_value(struct via_sql *s, sqlite3_stmt *q, int i, sqlite3_value *value);
 
