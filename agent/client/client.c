@@ -1,4 +1,4 @@
-/* client.c: connections and their three operations.
+/* client.c: connections and their three operations, and values by name.
  *
  * Puts configuration, encoding and transport together, and decides the one case in which
  * a request is sent again: its token had expired and a newer one is there. */
@@ -7,6 +7,8 @@
 #include "failure.h"
 #include "result.h"
 #include "transport.h"
+
+#include "base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,4 +163,65 @@ struct via_result *
 via_setup(struct via_connection *db, const char *sql, struct via_failure *why)
 {
     return connection_run(db, "/v1/runtime/sql/setup", sql, NULL, 0, why);
+}
+
+/* -- values ---------------------------------------------------------------------- */
+
+/* The value of `name` in the answer of a resolve, copied. The parser's own copy is wiped. */
+static char *
+value_parse(const struct via_buf *body, const char *name, struct via_failure *why)
+{
+    via_json *doc = NULL;
+    const char *text;
+    char *value = NULL;
+    size_t n = 0;
+
+    if (via_json_parse(via_buf_text(body), body->len, 8, &doc, NULL) != VIA_OK) {
+        via_failure_set(why, VIA_INTERNAL_ERROR, "the agent's answer is not understood");
+        return NULL;
+    }
+    text = via_json_string(
+        via_json_member(via_json_member(via_json_member(doc, "values"), name), "value"), &n);
+    if (!text) {
+        via_failure_set(why, VIA_ENV_NOT_FOUND, "there is no value %s for this instance", name);
+    } else {
+        value = malloc(n + 1);
+        if (value)
+            memcpy(value, text, n + 1);
+        else
+            via_failure_set(why, VIA_OUT_OF_MEMORY, "no memory for the value");
+        explicit_bzero((char *)text, n);
+    }
+    via_json_free(doc);
+    return value;
+}
+
+char *
+via_env_get(const char *name, struct via_failure *why)
+{
+    struct via_failure unseen;
+    struct via_connection *db;
+    char *value = NULL;
+
+    if (!why)
+        why = &unseen;
+    db = via_connect(name, why); /* values are named as bindings are */
+    if (!db)
+        return NULL;
+    db->answer.secret = true;
+    via_buf_puts(&db->request, "{\"keys\":[");
+    via_buf_put_json(&db->request, name, strlen(name));
+    via_buf_puts(&db->request, "]}");
+    if (connection_send(db, "/v1/runtime/config/resolve", why))
+        value = value_parse(&db->answer.body, name, why);
+    via_close(db);
+    return value;
+}
+
+void
+via_env_free(char *value)
+{
+    if (value)
+        explicit_bzero(value, strlen(value));
+    free(value);
 }

@@ -179,6 +179,7 @@ via_transport_post(struct via_transport *t, const char *path, const struct via_b
 
     snprintf(url, sizeof url, "%s%s", t->url, path);
     via_buf_reset(&answer->body);
+    answer->body.secret = answer->secret;
     t->words[0] = '\0';
     curl_easy_setopt(t->curl, CURLOPT_URL, url);
     curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len);

@@ -13,6 +13,7 @@ struct via_transport;
 struct via_answer {
     int http;
     int retry_after_s;
+    bool secret; /* asked for: wipe the body when it is let go of */
     struct via_buf body;
 };
 

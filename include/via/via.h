@@ -122,6 +122,12 @@ VIA_API int64_t via_result_last_insert_rowid(const struct via_result *result);
 /* Free; NULL is fine. */
 VIA_API void via_result_free(struct via_result *result);
 
+/* What this instance is told under `name` now: an environment value, plain or secret, or the URL or
+ * token of a binding X under X_URL and X_AUTH_TOKEN. NULL on failure: env_not_found, a refusal, or
+ * as via_connect and via_query. The caller frees it with via_env_free, which wipes it first. */
+VIA_API char *via_env_get(const char *name, struct via_failure *why);
+VIA_API void via_env_free(char *value); /* NULL is fine */
+
 /* Positional parameters, ready to stand in an array. Bytes are borrowed until the call returns. */
 static inline struct via_param
 via_null(void)

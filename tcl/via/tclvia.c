@@ -310,6 +310,30 @@ native_command(ClientData data, Tcl_Interp *interp, int objc, Tcl_Obj *const obj
     return TCL_OK;
 }
 
+static int
+env_command(ClientData data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
+{
+    struct via_failure why = {0};
+    Tcl_Encoding utf8;
+    Tcl_DString ds;
+    char *value;
+
+    (void)data;
+    if (objc != 2) {
+        Tcl_WrongNumArgs(interp, 1, objv, "name");
+        return TCL_ERROR;
+    }
+    value = via_env_get(Tcl_GetString(objv[1]), &why);
+    if (!value)
+        return failure_raise(interp, &why);
+    utf8 = Tcl_GetEncoding(interp, "utf-8");
+    Tcl_ExternalToUtfDString(utf8, value, -1, &ds);
+    Tcl_DStringResult(interp, &ds);
+    Tcl_FreeEncoding(utf8);
+    via_env_free(value);
+    return TCL_OK;
+}
+
 DLLEXPORT int Tclvia_Init(Tcl_Interp *interp);
 
 VIA_API int
@@ -319,5 +343,6 @@ Tclvia_Init(Tcl_Interp *interp)
         return TCL_ERROR;
     Tcl_CreateNamespace(interp, "::via", NULL, NULL);
     Tcl_CreateObjCommand(interp, "::via::native", native_command, NULL, NULL);
+    Tcl_CreateObjCommand(interp, "::via::native_env", env_command, NULL, NULL);
     return Tcl_PkgProvide(interp, "via::native", PACKAGE_VERSION);
 }

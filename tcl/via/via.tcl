@@ -11,6 +11,7 @@
 #     $db query SQL ?PARAMS?     list of dicts         $db rows SQL ?PARAMS?   list of lists
 #     $db one SQL ?PARAMS?       first value, or null  $db setup SQL           several statements
 #     $db execute SQL ?PARAMS?   dict update_count last_insert_rowid, and rows if it returns any
+#     via::env NAME              an environment value of the app, plain or secret
 #     PARAMS: a list, or -named DICT (names with or without their : @ $)
 #
 # A parameter goes by its looks: 12 is an integer, 1.5 a real, all else text ("012" and "1.50"
@@ -68,6 +69,19 @@ proc via::sql::connect_managed {binding schema args} {
 proc via::sql::managed {} {
     return [expr {[info exists ::env(VARY_CONFIG_URL)]
                   || [info exists ::env(VARY_CONFIG_TOKEN_PATH)]}]
+}
+
+# The environment value NAME, plain or secret, as Via tells it to this instance now; where there is no
+# Via, the process's own.
+proc via::env {name} {
+    if {[via::sql::managed]} {
+        load_native
+        return [native_env $name]
+    }
+    if {![info exists ::env($name)]} {
+        raise env_not_found "there is no value $name in the environment"
+    }
+    return $::env($name)
 }
 
 proc via::sql::null {} {
