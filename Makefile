@@ -16,26 +16,28 @@ WARN    := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing
 CPP     := -D_GNU_SOURCE -Iinclude -Iext -MMD -MP
 HARDEN  := -fstack-protector-strong -fvisibility=hidden
 PKG     := pkg-config
-LIBS_CORE  = -lsodium -ljansson
+LIBS_CORE  = -lsodium -ljansson -larchive
 LIBS_AGENT = -lmicrohttpd -lsqlite3 $(LIBS_CORE) -lpthread -lm
 
 # -- rooms of the core, from the ground up --------------------------------------
-BASE     := status buf error clock id log root fs lock epoch json
-IDENTITY := codec keyfile keys jwt
+BASE     := status buf error clock id log root stage fs lock epoch json
+IDENTITY := codec keyfile keyfolder keys jwt passphrase
 RULES    := names assign lifecycle gates readiness schedule
 SQL      := sql
-CONTROL  := access addon app audit binding chain env instance manifest mark operation options \
-            profile prune release schedule schema setting snapshot store token witness
+CONTROL  := access addon app audit backup binding chain env instance manifest mark moved \
+            operation options profile prune release replica schedule schema setting snapshot store token witness
+ARCHIVE  := member reader seal writer
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow \
             sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage \
-            sqlite/verify
-EFFECTS  := addon copies doctor doctor_audit doctor_files doctor_host doctor_mend doctor_rows effects \
-            schedule step
+            sqlite/transfer sqlite/verify
+EFFECTS  := addon backup copies doctor doctor_audit doctor_files doctor_host doctor_mend \
+            doctor_rows effects host schedule step
 VFS      := refusal policy context guard file open vfs
-TABLES   := addons apps bindings cursor deploys engine env findings gates generations hub instances \
-            readiness records releases row snapshots storage
+TABLES   := addons apps backups bindings cursor deploys engine env findings gates generations hub \
+            instances newfile readiness records releases row snapshots storage
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \
         $(SQL:%=ext/sql/%) $(CONTROL:%=ext/control/%) $(PROVIDER:%=ext/provider/%) \
+        $(ARCHIVE:%=ext/archive/%) \
         $(EFFECTS:%=ext/effects/%) $(VFS:%=ext/vfs/%) $(TABLES:%=ext/tables/%) ext/via
 
 # -- rooms of the agent, the client and the command line ------------------------
@@ -44,9 +46,8 @@ PROXY  := sqlerror policy values statements functions budget conn lanes pool tok
 API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest configreply config routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
-          change snapshot bind app appstate appstatus appmend env secret audit doctor status shell \
-          run/launch run/instance run/place \
-          run/child run/user run/sweep
+          change progress snapshot backup bind app appstate appstatus appmend env secret audit \
+          doctor status shell run/launch run/instance run/place run/child run/user run/sweep
 AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)
 CLIS    := $(CLI:%=agent/cli/%)

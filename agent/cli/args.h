@@ -38,6 +38,8 @@ struct cli;
     X(ARTIFACT, "artifact", "DIGEST", "what is deployed, as your registry names it")               \
     X(RELEASE, "release", "REL", "deploy this release again, with its own bindings")               \
     X(SECRET, "secret", "NAME", "also set this one, to what stdin holds, or ask for it")           \
+    X(PASSPHRASE_FILE, "passphrase-file", "F", "the file whose first line seals the keys")         \
+    X(FINGERPRINT, "fingerprint", "F", "whose key must have signed it, as create printed it")      \
     X(USER, "user", "U", "run the command as this user")                                           \
     X(RESTART, "restart", NULL, "start the command again when it fails")                           \
     X(NO_AGENT_CHECK, "no-agent-check", NULL, "start even when no agent runs")

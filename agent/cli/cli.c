@@ -1,5 +1,8 @@
 #include "cli/cli.h"
 
+#include "cli/progress.h"
+#include "effects/effects.h"
+
 #include "base/error.h"
 #include "base/root.h"
 
@@ -143,10 +146,12 @@ cli_execute(struct cli *cli, const struct cli_statement *st, struct cli_rows *ro
 
     if (!cli_ok(cli) || !cli_open(cli))
         return;
+    via_effects_observe(cli_progress());
     q = cli_statement_prepare(st, &cli->sql);
     while (via_sql_row(&cli->sql, q))
         if (rows)
             cli_rows_add(rows, q);
+    cli_progress_end();
     if (!via_sql_ok(&cli->sql))
         cli_take_error(cli);
     if (rows && rows->failed)

@@ -15,6 +15,7 @@ root_is_closed(const struct cli *cli)
     switch (cli->error.status) {
     case VIA_STATE_UNAVAILABLE:
     case VIA_STATE_NEWER:
+    case VIA_STATE_RESTORING:
     case VIA_STATE_CORRUPT:
     case VIA_AGENT_VERSION_MISMATCH:
         return true;

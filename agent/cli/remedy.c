@@ -92,6 +92,14 @@ static const struct remedy {
     {VIA_ADDON_UNAVAILABLE, "via addon status {name}{of}"},
     {VIA_ADDON_BLOCKED, "via addon set {name}{of} block_reads=null block_writes=null"},
     {VIA_ADDON_DRAINING, "via status"},
+    {VIA_BACKUP_UNREADABLE, "ls -l {file}"},
+    {VIA_BACKUP_INVALID, "via backup list"},
+    {VIA_BACKUP_UNTRUSTED, "via sql \"SELECT id, path, fingerprint FROM via_backups\""},
+    {VIA_PASSPHRASE_REQUIRED, "{line} --passphrase-file FILE"},
+    {VIA_PASSPHRASE_UNREADABLE, "ls -l {passphrase}"},
+    {VIA_PASSPHRASE_WRONG, "{line}"},
+    {VIA_STATE_NOT_EMPTY, "via backup restore {file} --state-dir DIR"},
+    {VIA_STATE_RESTORING, "via backup restore {file} --state-dir {state}"},
     {VIA_RUN_AS_ROOT, "via run {app}{on} --user USER -- COMMAND"},
     {VIA_USER_UNKNOWN, "getent passwd"},
     {VIA_COMMAND_NOT_FOUND, "command -v {command}"},
@@ -207,6 +215,8 @@ word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
         or_put(b, cli_option(cli, CLI_OPT_FROM), "FILE");
     else if (IS("file"))
         or_put(b, cli_operand(cli, "FILE"), "FILE");
+    else if (IS("passphrase"))
+        or_put(b, cli_option(cli, CLI_OPT_PASSPHRASE_FILE), "FILE");
     else if (IS("folder"))
         folder_put(cli_operand(cli, "FILE"), b);
     else if (IS("command"))

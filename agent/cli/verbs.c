@@ -77,6 +77,25 @@ const struct cli_verb cli_verbs[] = {
     {"via", "app env", "unset", "APP NAME...", 0, BIT(TARGET),
      "Unset environment values, from each instance's next look on.",
      "via app env unset api COLOUR --target prod", cli_env_unset},
+    {"via", "backup", "create", "[FILE]", 0, BIT(PASSPHRASE_FILE),
+     "Write this whole host into one signed archive, while everything goes on.\n"
+     "Without FILE it goes to backups/ in the state root. Keep the fingerprint that is printed\n"
+     "elsewhere: it proves later that an archive is yours. Without a passphrase the archive holds\n"
+     "this host's private keys in plain.",
+     "via backup create /srv/backup/host.tar.zst --passphrase-file /root/passphrase",
+     cli_backup_create},
+    {"via", "backup", "list", "", 0, 0, "List the backups that were made on this host.",
+     "via backup list", cli_backup_list},
+    {"via", "backup", "verify", "FILE", 0, BIT(PASSPHRASE_FILE) | BIT(FINGERPRINT),
+     "Read an archive through and check its signature, every digest and its form; exits 1 when a\n"
+     "byte differs. Nothing is restored. Sealed keys are opened when the passphrase is given.",
+     "via backup verify host.tar.zst --fingerprint \"$(cat host.fingerprint)\"", cli_backup_verify},
+    {"via", "backup", "restore", "FILE", 0, BIT(PASSPHRASE_FILE) | BIT(FINGERPRINT),
+     "Make an empty or new state root what an archive holds, after checking all of it.\n"
+     "Nothing runs in it, and no token of before is accepted; revocations stay. Cut short, it is\n"
+     "run again.",
+     "via backup restore host.tar.zst --fingerprint \"$(cat host.fingerprint)\" --state-dir /srv/via",
+     cli_backup_restore},
     {"via", NULL, "run", "APP -- COMMAND...", 0,
      BIT(TARGET) | BIT(USER) | BIT(RESTART) | BIT(NO_AGENT_CHECK),
      "Run a command as an instance of an app's newest deploy, with its identity renewed.",

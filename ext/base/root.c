@@ -210,11 +210,40 @@ root_resolve(struct via_root *root, struct via_error *e)
     return VIA_OK;
 }
 
+/* A root that is being filled is nobody's yet. */
+static enum via_status
+root_check_whole(const struct via_root *root, struct via_error *e)
+{
+    char path[VIA_PATH_SIZE];
+    struct stat st;
+
+    via_root_join(root, VIA_ROOT_RESTORING, path);
+    if (lstat(path, &st) < 0)
+        return VIA_OK;
+    return via_error_set(e, VIA_STATE_RESTORING,
+                         "a restore into %.300s is under way or was cut short; run it again",
+                         root->path);
+}
+
 enum via_status
 via_root_find(struct via_root *root, struct via_error *e)
 {
     enum via_status status = root_start(root, e);
 
+    if (status == VIA_OK)
+        status = root_look(root, e);
+    if (status == VIA_OK)
+        status = root_resolve(root, e);
+    return status == VIA_OK ? root_check_whole(root, e) : status;
+}
+
+enum via_status
+via_root_begin(struct via_root *root, struct via_error *e)
+{
+    enum via_status status = root_start(root, e);
+
+    if (status == VIA_OK)
+        status = root_make(root, e);
     if (status == VIA_OK)
         status = root_look(root, e);
     return status == VIA_OK ? root_resolve(root, e) : status;
@@ -223,14 +252,10 @@ via_root_find(struct via_root *root, struct via_error *e)
 enum via_status
 via_root_open(struct via_root *root, struct via_error *e)
 {
-    enum via_status status = root_start(root, e);
+    enum via_status status = via_root_begin(root, e);
 
     if (status == VIA_OK)
-        status = root_make(root, e);
-    if (status == VIA_OK)
-        status = root_look(root, e);
-    if (status == VIA_OK)
-        status = root_resolve(root, e);
+        status = root_check_whole(root, e);
     for (size_t i = 0; status == VIA_OK && i < sizeof root_folders / sizeof *root_folders; i++) {
         char path[VIA_PATH_SIZE];
         struct via_error why = {0};

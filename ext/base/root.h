@@ -25,9 +25,16 @@ void via_root_set_path(const char *path);
 VIA_MUST_USE bool via_root_path(char *out, size_t size);
 
 /* Open the state root, making it and its folders (keys, addons, addons/sqlite, backups,
- * run) when missing. VIA_STATE_UNAVAILABLE names VIA_STATE_DIR and sudo; VIA_DISK_FULL.
+ * run) when missing. VIA_STATE_UNAVAILABLE names VIA_STATE_DIR and sudo; VIA_DISK_FULL;
+ * VIA_STATE_RESTORING while a restore fills it.
  * Idempotent and safe against another process doing the same. */
 VIA_MUST_USE enum via_status via_root_open(struct via_root *root, struct via_error *e);
+
+/* The folder in the root that is there while a restore fills it; stage.h. */
+#define VIA_ROOT_RESTORING "restoring"
+
+/* Make the root itself when missing, and none of its folders, even while it is being restored. */
+VIA_MUST_USE enum via_status via_root_begin(struct via_root *root, struct via_error *e);
 
 /* As via_root_open, but nothing is made: VIA_STATE_UNAVAILABLE when the root does not exist. */
 VIA_MUST_USE enum via_status via_root_find(struct via_root *root, struct via_error *e);

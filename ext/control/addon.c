@@ -404,6 +404,20 @@ via_addon_failed(struct via_store *s, const char *id, const char *operation_id,
 }
 
 bool
+via_addon_next_kept(struct via_sql *db, const char *after, struct via_addon *out)
+{
+    sqlite3_stmt *q = via_sql_stmt(db, ADDON_COLUMNS " WHERE id > ?1 AND state NOT IN"
+                                                     " ('destroyed', 'provisioning')"
+                                                     " ORDER BY id LIMIT 1");
+    bool found;
+
+    via_sql_bind_text(db, q, 1, after);
+    found = addon_read(db, q, out);
+    via_sql_end(db, q);
+    return found;
+}
+
+bool
 via_addon_next_purge(struct via_sql *db, const char *now, int64_t after, struct via_addon *out)
 {
     sqlite3_stmt *q = via_sql_stmt(db, ADDON_COLUMNS " WHERE purge_at IS NOT NULL AND"

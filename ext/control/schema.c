@@ -117,6 +117,11 @@ static const struct step control_steps[] = {
      " PRIMARY KEY(app, target)) WITHOUT ROWID;" PROFILE_MOVES("env") PROFILE_MOVES("bindings")
          PROFILE_MOVES("generations") PROFILE_MOVES("releases"),
      "counts what instances are told: a change that any path makes moves it"},
+    {"CREATE TABLE backups(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, path TEXT NOT NULL,"
+     " state TEXT NOT NULL, passphrase_file TEXT, sealed INTEGER NOT NULL, size_bytes INTEGER,"
+     " digest TEXT, fingerprint TEXT, absent INTEGER, created_at TEXT NOT NULL);"
+     "CREATE INDEX backups_state ON backups(state)",
+     "archives of the whole host; the file with the passphrase is named until it was read"},
 };
 
 static const struct step runtime_steps[] = {
@@ -223,6 +228,8 @@ static const char views_sql[] =
     " c.size_bytes, c.created_at FROM main.exports AS c JOIN main.addons AS a ON a.id = c.addon_id;"
     "CREATE TEMP VIEW v_env AS SELECT rid, app, target, name, value, sealed IS NOT NULL AS secret,"
     " version, updated_at FROM main.env WHERE value IS NOT NULL OR sealed IS NOT NULL;"
+    "CREATE TEMP VIEW v_backups AS SELECT rid, id, path, state, size_bytes, digest, created_at,"
+    " fingerprint, sealed, absent FROM main.backups;"
     "CREATE TEMP VIEW v_releases AS SELECT rid, id, app, target, version, artifact, manifest,"
     " signature, key_id, created_at FROM main.releases;"
     "CREATE TEMP VIEW v_release_bindings AS SELECT rid, release, binding, binding_target, addon_id,"
@@ -321,6 +328,38 @@ schema_apply(struct via_sql *s, const struct step *steps, size_t count)
     (void)snprintf(text, sizeof text, "PRAGMA user_version = %zu", count);
     via_sql_exec(s, text);
     via_sql_exec(s, "COMMIT");
+}
+
+static enum via_status
+schema_fold_one(const struct via_root *root, const char *name, struct via_error *e)
+{
+    char path[VIA_PATH_SIZE], verdict[200] = "";
+    struct via_sql s = {0};
+    enum via_status status;
+    sqlite3_stmt *q;
+
+    via_root_join(root, name, path);
+    via_sql_open(&s, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
+    via_sql_exec(&s, "PRAGMA journal_mode = WAL");
+    q = via_sql_stmt(&s, "PRAGMA integrity_check(1)");
+    if (via_sql_row(&s, q))
+        via_sql_text(q, 0, verdict, sizeof verdict);
+    via_sql_end(&s, q);
+    if (via_sql_ok(&s) && strcmp(verdict, "ok") != 0)
+        via_sql_fail(&s, VIA_STATE_CORRUPT, "%s does not hold: %s", name, verdict);
+    if (via_sql_ok(&s) && via_sql_int(&s, "PRAGMA wal_checkpoint(TRUNCATE)", 1) != 0)
+        via_sql_fail(&s, VIA_CONTROL_BUSY, "another process uses %s", name);
+    status = via_sql_take(&s, e);
+    via_sql_close(&s);
+    return status;
+}
+
+enum via_status
+via_schema_fold(const struct via_root *root, struct via_error *e)
+{
+    enum via_status status = schema_fold_one(root, "control-plane.db", e);
+
+    return status == VIA_OK ? schema_fold_one(root, "runtime.db", e) : status;
 }
 
 /* Keep a copy of a database that is about to be changed, in backups/. */

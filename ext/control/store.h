@@ -25,7 +25,8 @@ enum via_intent_kind {
     VIA_INTENT_SNAPSHOT,
     VIA_INTENT_SNAPSHOT_REMOVE,
     VIA_INTENT_EXPORT,
-    VIA_INTENT_FIX
+    VIA_INTENT_FIX,
+    VIA_INTENT_BACKUP
 };
 
 struct via_intent {

@@ -16,7 +16,7 @@
 
 static const struct via_effect *const effects[] = {
     &via_effect_provision,       &via_effect_purge,  &via_effect_repair, &via_effect_snapshot,
-    &via_effect_snapshot_remove, &via_effect_export, &via_effect_fix,
+    &via_effect_snapshot_remove, &via_effect_export, &via_effect_fix, &via_effect_backup,
 };
 #define EFFECT_COUNT (sizeof effects / sizeof effects[0])
 

@@ -22,6 +22,9 @@ VIA_MUST_USE enum via_status via_effects_carry_out(struct via_store *store, stru
 /* May via_effects_recover() have anything to do? One read on `db`; true when it cannot be told. */
 bool via_effects_is_due(struct via_sql *db);
 
+/* Let somebody follow the progress of what this process carries out; NULL ends it. Borrowed. */
+void via_effects_observe(const struct via_progress *progress);
+
 /* Resume or undo every operation whose owner is dead, and remove storage whose retention is over.
  * *settled counts what was mended. For the agent's start and its tick. */
 VIA_MUST_USE enum via_status via_effects_recover(int *settled, struct via_error *e);

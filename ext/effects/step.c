@@ -66,6 +66,15 @@ via_effect_provider(struct via_store *s, const char *addon_id, struct via_error 
     return provider;
 }
 
+/* Of the program that carries this out, when somebody sits before it. */
+static const struct via_progress *observer;
+
+void
+via_effects_observe(const struct via_progress *progress)
+{
+    observer = progress;
+}
+
 static void
 step_progress(struct via_store *s, const struct via_operation *op, const void *arg)
 {
@@ -79,7 +88,8 @@ progress_tell(void *arg, int percent)
     int64_t now_ms = via_clock_mono_ms();
     struct via_error ignored = {0};
 
-    if (p->s->stop && atomic_load(p->s->stop))
+    if ((p->s->stop && atomic_load(p->s->stop)) ||
+        (observer && !observer->tell(observer->arg, percent)))
         return false;
     if (now_ms - p->told_ms < PROGRESS_MS)
         return true;

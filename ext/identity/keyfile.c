@@ -29,7 +29,7 @@ _Static_assert(crypto_sign_SEEDBYTES == 32, "an Ed25519 seed");
 static const char *const use_words[] = {
     [VIA_KEY_WORKLOAD] = "workload", [VIA_KEY_GENERATION] = "generation",
     [VIA_KEY_MANIFEST] = "manifest", [VIA_KEY_AUDIT] = "audit",
-    [VIA_KEY_SEAL] = "seal",
+    [VIA_KEY_SEAL] = "seal",         [VIA_KEY_BACKUP] = "backup",
 };
 
 const char *

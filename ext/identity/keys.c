@@ -302,8 +302,27 @@ via_keyring_verify(struct via_keyring *k, enum via_key_use use, const char *kid,
     key = keyring_look_for(k, kid);
     if (!key || key->use != use)
         return false;
+    return via_signature_holds(key->public, bytes, n, signature);
+}
+
+bool
+via_signature_holds(const uint8_t public[32], const void *bytes, size_t n,
+                    const uint8_t signature[64])
+{
     /* Refuses keys and points of low order and signatures that are not canonical. */
-    return crypto_sign_verify_detached(signature, bytes, n, key->public) == 0;
+    return crypto_sign_verify_detached(signature, bytes, n, public) == 0;
+}
+
+bool
+via_keyring_public(struct via_keyring *k, const char *kid, uint8_t out[32])
+{
+    const struct via_key *key = keyring_look_for(k, kid);
+
+    if (key && key->use == VIA_KEY_SEAL)
+        return false;
+    if (key)
+        memcpy(out, key->public, sizeof key->public);
+    return key != NULL;
 }
 
 /* -- sealing --------------------------------------------------------------------- */

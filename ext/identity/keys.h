@@ -11,13 +11,15 @@
 #include "base/root.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum via_key_use {
     VIA_KEY_WORKLOAD,
     VIA_KEY_GENERATION,
     VIA_KEY_MANIFEST,
     VIA_KEY_AUDIT,
-    VIA_KEY_SEAL /* secrets at rest; signs nothing */
+    VIA_KEY_SEAL, /* secrets at rest; signs nothing */
+    VIA_KEY_BACKUP
 };
 
 struct via_keyring;
@@ -39,6 +41,13 @@ VIA_MUST_USE enum via_status via_keyring_sign(struct via_keyring *k, enum via_ke
 /* The kid that via_keyring_sign would use now, making the key when there is none. */
 VIA_MUST_USE enum via_status via_keyring_current(struct via_keyring *k, enum via_key_use use,
                                                  char kid[VIA_ID_SIZE], struct via_error *e);
+
+/* The public half of the key `kid`, for those who have no ring. False when it is not known. */
+VIA_MUST_USE bool via_keyring_public(struct via_keyring *k, const char *kid, uint8_t out[32]);
+
+/* Does `signature` of `bytes` hold under this public key? Whose it is, the caller decides. */
+VIA_MUST_USE bool via_signature_holds(const uint8_t public[32], const void *bytes, size_t n,
+                                      const uint8_t signature[64]);
 
 /* Does `signature` of `bytes` hold under the key `kid` of exactly this use? Unknown or
  * malformed kids are false; a kid not seen yet is looked for in the folder, at most

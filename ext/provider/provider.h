@@ -95,6 +95,30 @@ struct via_provider {
     enum via_status (*check_integrity)(const struct via_root *root, const struct via_opener *opener,
                                        const char *addon_id, struct via_error *e);
 
+    /* For an archive: copy the content as it stands at one instant, while writers go on, into a file
+     * that nobody else can reach and that goes with its last descriptor. *fd reads and is the
+     * caller's to close. `ticket` is an id of the caller's. On failure nothing is left. The
+     * statuses of snapshot(). */
+    enum via_status (*lend)(const struct via_root *root, const struct via_opener *opener,
+                            const char *addon_id, const char *ticket,
+                            const struct via_progress *progress, int *fd, struct via_error *e);
+
+    /* Remove what a process that died inside lend() with this ticket left. Nothing is fine. */
+    enum via_status (*forget_lent)(const struct via_root *root, const char *addon_id,
+                                   const char *ticket, struct via_error *e);
+
+    /* Open a snapshot's file for reading; *fd is the caller's. VIA_SNAPSHOT_MISSING. */
+    enum via_status (*open_snapshot)(const struct via_root *root, const char *addon_id,
+                                     const char *snapshot_id, int *fd, struct via_error *e);
+
+    /* Out of an archive, into a root that is nobody's yet: begin the content, or a snapshot when
+     * `snapshot_id` is not NULL. *fd takes the bytes that lend() or open_snapshot() gave and is the
+     * caller's to close; received() then checks, syncs and names the file. */
+    enum via_status (*receive)(const struct via_root *root, const char *addon_id,
+                               const char *snapshot_id, int *fd, struct via_error *e);
+    enum via_status (*received)(const struct via_root *root, const char *addon_id,
+                                const char *snapshot_id, struct via_error *e);
+
     /* The path of the data file, for the guarded VFS alone. False when it does not fit. */
     bool (*locate)(const struct via_root *root, const char *addon_id, char out[VIA_PATH_SIZE]);
 };

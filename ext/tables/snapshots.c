@@ -1,14 +1,8 @@
 /* via_snapshots: INSERT captures, DELETE removes the file and keeps the row. via_exports: INSERT
  * writes a plain copy to a path. */
 #include "control/snapshot.h"
+#include "tables/newfile.h"
 #include "tables/tables.h"
-
-#include <errno.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 enum { ID, ADDON, ADDON_ID, APP, STATE, SIZE_BYTES, DIGEST, REASON, CREATED_AT };
 
@@ -73,36 +67,6 @@ static const struct via_column export_columns[] = {
     [EXPORT_APP] = {"app", "TEXT", VIA_COL_ARGUMENT | VIA_COL_INSERT},
 };
 
-/* The absolute form of a path whose file is not there yet, into `out`. */
-static bool
-export_absolute(struct via_store *s, const char *path, char out[VIA_PATH_SIZE])
-{
-    struct via_sql *db = &s->write;
-    const char *name = path ? strrchr(path, '/') : NULL;
-    char folder[PATH_MAX];
-    char given[VIA_PATH_SIZE];
-    struct stat st;
-
-    name = name ? name + 1 : path;
-    if (!path || !name[0] || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-        strlen(path) >= VIA_PATH_SIZE - 64)
-        via_sql_fail(db, VIA_PATH_INVALID, "say which file to write: column path names none");
-    else if (lstat(path, &st) == 0)
-        via_sql_fail(db, VIA_PATH_INVALID, "there is already a file %s; an export replaces none",
-                     path);
-    if (!via_sql_ok(db))
-        return false;
-    (void)snprintf(given, sizeof given, "%.*s", name == path ? 1 : (int)(name - path),
-                   name == path ? "." : path);
-    if (!realpath(given, folder)) {
-        via_sql_fail(db, VIA_PATH_UNWRITABLE, "the folder of %s cannot be reached: %s", path,
-                     strerror(errno));
-        return false;
-    }
-    return snprintf(out, VIA_PATH_SIZE, "%s/%s", strcmp(folder, "/") ? folder : "", name) <
-           VIA_PATH_SIZE;
-}
-
 static int64_t
 exports_insert(struct via_store *s, const struct via_row *row)
 {
@@ -111,7 +75,7 @@ exports_insert(struct via_store *s, const struct via_row *row)
 
     if (!via_addon_get(&s->write, via_row_text(row, EXPORT_APP), via_row_text(row, EXPORT_ADDON),
                        &a) ||
-        !export_absolute(s, via_row_text(row, EXPORT_PATH), path))
+        !via_newfile_resolve(&s->write, via_row_text(row, EXPORT_PATH), "an export", path))
         return 0;
     return via_export_put(s, &a, path);
 }

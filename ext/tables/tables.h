@@ -10,6 +10,7 @@ extern const struct via_table via_table_bindings;
 extern const struct via_table via_table_generations;
 extern const struct via_table via_table_snapshots;
 extern const struct via_table via_table_exports;
+extern const struct via_table via_table_backups;
 extern const struct via_table via_table_storage;
 extern const struct via_table via_table_readiness;
 extern const struct via_table via_table_releases;

@@ -96,6 +96,15 @@
     X(SNAPSHOT_NOT_FOUND, "snapshot_not_found", 404, 1, "operator")                                \
     X(SNAPSHOT_MISSING, "snapshot_missing", 500, 1, "operator")                                    \
     X(SNAPSHOT_CORRUPT, "snapshot_corrupt", 500, 1, "operator")                                    \
+    /* backing up the whole host, and restoring it */                                              \
+    X(BACKUP_UNREADABLE, "backup_unreadable", 400, 1, "operator")                                  \
+    X(BACKUP_INVALID, "backup_invalid", 400, 1, "operator")                                        \
+    X(BACKUP_UNTRUSTED, "backup_untrusted", 403, 1, "operator")                                    \
+    X(PASSPHRASE_REQUIRED, "passphrase_required", 400, 1, "operator")                              \
+    X(PASSPHRASE_UNREADABLE, "passphrase_unreadable", 400, 1, "operator")                          \
+    X(PASSPHRASE_WRONG, "passphrase_wrong", 403, 1, "operator")                                    \
+    X(STATE_NOT_EMPTY, "state_not_empty", 409, 1, "operator")                                      \
+    X(STATE_RESTORING, "state_restoring", 409, 1, "operator")                                      \
     X(OPERATION_INTERRUPTED, "operation_interrupted", 500, 1, "operator")                          \
     /* readiness, as `blocking` says it */                                                         \
     X(METADATA_MISSING, "metadata_missing", 404, 1, "operator")                                    \

@@ -2,29 +2,12 @@
 
 #include "base/error.h"
 #include "base/fs.h"
-#include "base/id.h"
 #include "provider/sqlite/copy.h"
 #include "provider/sqlite/follow.h"
 #include "provider/sqlite/place.h"
 #include "provider/sqlite/source.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#define CAPTURE_READY ".sqlite"
-#define CAPTURE_INCOMING ".incoming"
-
-static bool
-capture_path(const struct via_root *root, const char *addon_id, const char *snapshot_id,
-             const char *suffix, char out[VIA_PATH_SIZE])
-{
-    char name[VIA_ID_SIZE + 16];
-
-    if (!via_id_is("snap", snapshot_id))
-        return false;
-    (void)snprintf(name, sizeof name, "snapshots/%s", snapshot_id);
-    return via_place_put(root, addon_id, name, suffix, out);
-}
 
 static enum via_status
 capture_fail_id(struct via_error *e)
@@ -80,8 +63,8 @@ capture_build(const struct via_root *root, const struct via_opener *opener, cons
     struct via_claim claim;
     enum via_status status;
 
-    if (!capture_path(root, addon_id, snapshot_id, CAPTURE_INCOMING, incoming) ||
-        !capture_path(root, addon_id, snapshot_id, CAPTURE_READY, ready))
+    if (!via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_UNDER_WAY, incoming) ||
+        !via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_READY, ready))
         return capture_fail_id(e);
     status = via_claim_take(&claim, incoming, root, e);
     c->path = incoming;
@@ -106,7 +89,7 @@ via_capture_make(const struct via_root *root, const struct via_opener *opener, c
     struct stat st;
 
     memset(out, 0, sizeof *out);
-    if (!capture_path(root, addon_id, snapshot_id, CAPTURE_READY, ready) ||
+    if (!via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_READY, ready) ||
         !via_place_put(root, addon_id, VIA_PLACE_DATA, "", data) ||
         !via_place_put(root, addon_id, VIA_PLACE_DATA, "-wal", log) ||
         !via_place_put(root, addon_id, "snapshots", "", folder))
@@ -129,7 +112,7 @@ via_capture_check(const struct via_root *root, const char *addon_id, const char 
     char path[VIA_PATH_SIZE], found[65];
     int64_t size_bytes;
 
-    if (!capture_path(root, addon_id, snapshot_id, CAPTURE_READY, path))
+    if (!via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_READY, path))
         return capture_fail_id(e);
     if (via_digest_file(path, found, &size_bytes, e) != VIA_OK)
         return e ? e->status : VIA_SNAPSHOT_MISSING;
@@ -145,8 +128,8 @@ via_capture_remove(const struct via_root *root, const char *addon_id, const char
 {
     char incoming[VIA_PATH_SIZE], ready[VIA_PATH_SIZE];
 
-    if (!capture_path(root, addon_id, snapshot_id, CAPTURE_INCOMING, incoming) ||
-        !capture_path(root, addon_id, snapshot_id, CAPTURE_READY, ready))
+    if (!via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_UNDER_WAY, incoming) ||
+        !via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_READY, ready))
         return capture_fail_id(e);
     if (via_fs_remove(incoming, e) != VIA_OK)
         return e->status;

@@ -28,6 +28,18 @@ via_place_put(const struct via_root *root, const char *addon_id, const char *nam
 }
 
 bool
+via_place_put_snapshot(const struct via_root *root, const char *addon_id, const char *snapshot_id,
+                       const char *suffix, char out[VIA_PATH_SIZE])
+{
+    char name[VIA_ID_SIZE + 16];
+
+    if (!via_id_is("snap", snapshot_id))
+        return false;
+    (void)snprintf(name, sizeof name, "snapshots/%s", snapshot_id);
+    return via_place_put(root, addon_id, name, suffix, out);
+}
+
+bool
 via_place_is_data(const struct via_root *root, const char *addon_id, struct stat *st)
 {
     char path[VIA_PATH_SIZE];

@@ -7,11 +7,19 @@
 #include <sys/stat.h>
 
 #define VIA_PLACE_DATA "data.sqlite"
+#define VIA_PLACE_INCOMING "incoming.sqlite" /* what is to be the data */
 
 /* Write addons/sqlite/<id>/<name><suffix>, or the folder for an empty `name`. False for what is no
  * id, and when it does not fit. */
 VIA_MUST_USE bool via_place_put(const struct via_root *root, const char *addon_id, const char *name,
                                 const char *suffix, char out[VIA_PATH_SIZE]);
+
+/* The same for a snapshot's file, with one of these suffixes. */
+#define VIA_PLACE_READY ".sqlite"
+#define VIA_PLACE_UNDER_WAY ".incoming"
+VIA_MUST_USE bool via_place_put_snapshot(const struct via_root *root, const char *addon_id,
+                                         const char *snapshot_id, const char *suffix,
+                                         char out[VIA_PATH_SIZE]);
 
 /* Is there a database with bytes in it? A zero-byte file is none: nothing here makes one. */
 VIA_MUST_USE bool via_place_is_data(const struct via_root *root, const char *addon_id,

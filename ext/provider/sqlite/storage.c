@@ -14,13 +14,12 @@
 #include "provider/sqlite/pin.h"
 #include "provider/sqlite/place.h"
 #include "provider/sqlite/source.h"
+#include "provider/sqlite/transfer.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define STORAGE_INCOMING "incoming.sqlite"
 
 static const char *const side_suffixes[] = {"-wal", "-shm", "-journal"};
 #define SIDE_COUNT (sizeof side_suffixes / sizeof side_suffixes[0])
@@ -50,7 +49,7 @@ storage_publish(const struct via_root *root, const char *addon_id, const char *i
     char path[VIA_PATH_SIZE];
     struct stat st;
 
-    if (!via_place_put(root, addon_id, STORAGE_INCOMING, "-wal", path))
+    if (!via_place_put(root, addon_id, VIA_PLACE_INCOMING, "-wal", path))
         return via_place_fail_id(e);
     if (lstat(path, &st) == 0 && st.st_size > 0)
         return via_error_set(e, VIA_IO_ERROR, "the new storage could not be closed cleanly");
@@ -70,17 +69,17 @@ storage_build(const struct via_root *root, const char *addon_id, struct via_sour
     char incoming[VIA_PATH_SIZE];
     enum via_status status;
 
-    if (!via_place_put(root, addon_id, STORAGE_INCOMING, "", incoming))
+    if (!via_place_put(root, addon_id, VIA_PLACE_INCOMING, "", incoming))
         return via_place_fail_id(e);
     /* What a dead process left of an earlier attempt is worth nothing. */
-    status = storage_clear(root, addon_id, STORAGE_INCOMING, e);
+    status = storage_clear(root, addon_id, VIA_PLACE_INCOMING, e);
     if (status == VIA_OK)
         status = via_fs_touch(incoming, 0600, root, e);
     if (status == VIA_OK)
         status = via_import_fill(incoming, source, progress, e);
     if (status == VIA_OK)
         status = storage_publish(root, addon_id, incoming, e);
-    if (status != VIA_OK && storage_clear(root, addon_id, STORAGE_INCOMING, &ignored) != VIA_OK)
+    if (status != VIA_OK && storage_clear(root, addon_id, VIA_PLACE_INCOMING, &ignored) != VIA_OK)
         via_log(VIA_LOG_WARN, "%s: %s", addon_id, ignored.message);
     return status;
 }
@@ -118,7 +117,7 @@ sqlite_provision(const struct via_root *root, const char *addon_id, const char *
     if (!via_id_is("addon", addon_id))
         return via_place_fail_id(e);
     if (via_place_is_data(root, addon_id, &st))
-        return storage_clear(root, addon_id, STORAGE_INCOMING, e);
+        return storage_clear(root, addon_id, VIA_PLACE_INCOMING, e);
     if (source)
         status = via_source_open(&from, root, source, &inner);
     if (status == VIA_OK)
@@ -151,7 +150,7 @@ sqlite_probe(const struct via_root *root, const char *addon_id, struct via_stora
     struct stat st;
 
     memset(out, 0, sizeof *out);
-    if (via_place_put(root, addon_id, STORAGE_INCOMING, "", path))
+    if (via_place_put(root, addon_id, VIA_PLACE_INCOMING, "", path))
         out->leftovers = lstat(path, &st) == 0;
     if (!via_place_is_data(root, addon_id, &st))
         return;
@@ -209,5 +208,10 @@ const struct via_provider via_provider_sqlite = {
     .remove_snapshot = via_capture_remove,
     .export_to = via_export_make,
     .check_integrity = sqlite_check_integrity,
+    .lend = via_transfer_lend,
+    .forget_lent = via_transfer_forget,
+    .open_snapshot = via_transfer_open_snapshot,
+    .receive = via_transfer_receive,
+    .received = via_transfer_received,
     .locate = sqlite_locate,
 };

@@ -1,0 +1,101 @@
+#include "control/backup.h"
+
+#include "base/id.h"
+#include "control/audit.h"
+#include "control/operation.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Write the row. */
+static int64_t
+backup_insert(struct via_store *s, const char *id, const char *path, const char *passphrase_file)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q =
+        via_sql_stmt(db, "INSERT INTO main.backups(id, path, state, passphrase_file, sealed,"
+                         " created_at) VALUES(?1, ?2, 'pending', ?3, ?4, ?5)");
+
+    via_sql_bind_text(db, q, 1, id);
+    via_sql_bind_text(db, q, 2, path);
+    via_sql_bind_text(db, q, 3, passphrase_file);
+    via_sql_bind_int(db, q, 4, passphrase_file != NULL);
+    via_sql_bind_text(db, q, 5, s->now);
+    via_sql_run(db, q);
+    return via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
+}
+
+int64_t
+via_backup_put(struct via_store *s, const char *path, const char *passphrase_file)
+{
+    struct via_operation op = {.kind = "backup.create", .state = "pending", .phase = "copy"};
+    char id[VIA_ID_SIZE], op_id[VIA_ID_SIZE];
+    char relative[VIA_ID_SIZE + 32], own[VIA_PATH_SIZE];
+    int64_t rid, operation;
+
+    via_id_make("backup", id);
+    (void)snprintf(relative, sizeof relative, "backups/%s.tar.zst", id);
+    via_root_join(&s->root, relative, own);
+    rid = backup_insert(s, id, path ? path : own, passphrase_file);
+    (void)snprintf(op.payload, sizeof op.payload, "%s", id);
+    operation = via_operation_put(s, &op, id, op_id);
+    via_store_intend(s, VIA_INTENT_BACKUP, operation, id, NULL, 0);
+    if (via_sql_ok(&s->write))
+        via_audit_control(s, "backup.create", NULL, NULL, id, op_id);
+    return rid;
+}
+
+bool
+via_backup_find(struct via_sql *db, const char *id, struct via_backup *out)
+{
+    bool found;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT id, path, passphrase_file, created_at"
+                                       " FROM main.backups WHERE id = ?1");
+
+    memset(out, 0, sizeof *out);
+    via_sql_bind_text(db, q, 1, id);
+    found = via_sql_row(db, q);
+    if (found) {
+        via_sql_text(q, 0, out->id, sizeof out->id);
+        via_sql_text(q, 1, out->path, sizeof out->path);
+        via_sql_text(q, 2, out->passphrase_file, sizeof out->passphrase_file);
+        via_sql_text(q, 3, out->created_at, sizeof out->created_at);
+    }
+    via_sql_end(db, q);
+    return found;
+}
+
+void
+via_backup_ready(struct via_store *s, const char *id, const struct via_backup_outcome *outcome)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q =
+        via_sql_stmt(db, "UPDATE main.backups SET state = 'ready', passphrase_file = NULL,"
+                         " size_bytes = ?2, digest = ?3, fingerprint = ?4, absent = ?5"
+                         " WHERE id = ?1");
+
+    via_sql_bind_text(db, q, 1, id);
+    via_sql_bind_int(db, q, 2, outcome->size_bytes);
+    via_sql_bind_text(db, q, 3, outcome->digest);
+    via_sql_bind_text(db, q, 4, outcome->fingerprint);
+    via_sql_bind_int(db, q, 5, outcome->absent);
+    via_sql_run(db, q);
+}
+
+void
+via_backup_failed(struct via_store *s, const char *id, const char *operation_id,
+                  const struct via_error *why)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.backups SET state = 'failed',"
+                                       " passphrase_file = NULL WHERE id = ?1");
+
+    via_sql_bind_text(db, q, 1, id);
+    via_sql_run(db, q);
+    via_audit_put(db, &(struct via_record){.at = s->now,
+                                           .actor = s->actor,
+                                           .action = "backup.create",
+                                           .outcome = "failed",
+                                           .reason = via_status_word(why->status),
+                                           .operation_id = operation_id});
+}

@@ -1,0 +1,34 @@
+/* backup.h: archives of the whole host as rows; the files are written by effects/. */
+#ifndef VIA_CONTROL_BACKUP_H
+#define VIA_CONTROL_BACKUP_H
+
+#include "control/store.h"
+
+struct via_backup {
+    char id[VIA_ID_SIZE];
+    char path[VIA_PATH_SIZE];            /* absolute */
+    char passphrase_file[VIA_PATH_SIZE]; /* absolute; "": its keys are not sealed */
+    char created_at[VIA_TIME_SIZE];
+};
+
+/* What an archive turned out to be. */
+struct via_backup_outcome {
+    int64_t size_bytes;
+    const char *digest;
+    const char *fingerprint;
+    int64_t absent; /* files that could not be found for it */
+};
+
+/* In the store's transaction: write a pending backup and the intent to make it. Without `path` it
+ * goes into backups/. `passphrase_file` may be NULL. Returns the row id. */
+int64_t via_backup_put(struct via_store *s, const char *path, const char *passphrase_file);
+
+bool via_backup_find(struct via_sql *db, const char *id, struct via_backup *out);
+
+/* Outcomes, in a transaction of effects/. */
+void via_backup_ready(struct via_store *s, const char *id,
+                      const struct via_backup_outcome *outcome);
+void via_backup_failed(struct via_store *s, const char *id, const char *operation_id,
+                       const struct via_error *why);
+
+#endif
