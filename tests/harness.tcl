@@ -66,6 +66,20 @@ proc read_file {path} {
     return $text
 }
 
+proc read_raw {path} {
+    set in [open $path rb]
+    set bytes [read $in]
+    close $in
+    return $bytes
+}
+
+proc write_raw {path bytes} {
+    set out [open $path wb]
+    puts -nonewline $out $bytes
+    close $out
+    return $path
+}
+
 # A fresh state root, not made yet, in VIA_STATE_DIR; returns its path.
 proc via_root {} {
     return [set ::env(VIA_STATE_DIR) [scratch r]]

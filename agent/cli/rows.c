@@ -7,7 +7,7 @@
 static const char *const flag_columns[] = {
     "deployed",      "manifest_ok",   "metadata_ready", "storage_ready", "binding_ready",
     "runtime_ready", "usable_by_app", "present",        "readable",      "writable",
-    "secret",        "fixable",       "force",         "sealed"};
+    "secret",        "fixable",       "force",          "sealed"};
 static const char *const json_columns[] = {"options", "manifest"};
 
 static bool

@@ -89,7 +89,7 @@ via_archive_put_entry(struct via_buf *list, const struct via_member *m, const ch
 
 void
 via_archive_put_manifest(struct via_buf *out, const struct via_archive_head *head,
-                     const struct via_buf *list)
+                         const struct via_buf *list)
 {
     via_buf_printf(out, "{\"format\":%d,\"id\":\"%s\",\"created_at\":\"%s\",\"host\":",
                    VIA_ARCHIVE_FORMAT, head->id, head->created_at);

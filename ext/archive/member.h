@@ -18,7 +18,7 @@ struct via_archive_stream {
     int64_t limit; /* for reading: bytes that are hashed and given */
     struct via_digest digest;
     char *chunk; /* of ARCHIVE_CHUNK bytes, for reading */
-    int err; /* errno of the failure */
+    int err;     /* errno of the failure */
 };
 
 /* Write or read all `n` bytes, going on after interruptions. -1 with errno; a read may be short at
@@ -31,7 +31,7 @@ void via_archive_put_entry(struct via_buf *list, const struct via_member *m, con
 
 /* Write the manifest: the same bytes for the same facts. */
 void via_archive_put_manifest(struct via_buf *out, const struct via_archive_head *head,
-                          const struct via_buf *list);
+                              const struct via_buf *list);
 
 /* The frame behind the compressed stream. */
 struct via_archive_frame {
@@ -47,6 +47,6 @@ bool via_archive_seal_is(const struct via_archive_frame *seal);
 
 /* What the signature is of. */
 void via_archive_seal_put_signed(const struct via_archive_frame *seal, const char *digest,
-                             struct via_buf *out);
+                                 struct via_buf *out);
 
 #endif

@@ -15,9 +15,9 @@ struct reader {
     struct archive *archive;
     struct via_archive_stream in;
     const struct via_archive_taker *taker;
-    struct via_buf list;       /* entries of what was read */
-    struct via_buf manifest;   /* its text */
-    struct via_member last;    /* the member before; no name: none yet */
+    struct via_buf list;     /* entries of what was read */
+    struct via_buf manifest; /* its text */
+    struct via_member last;  /* the member before; no name: none yet */
     bool seen[VIA_MEMBER_MANIFEST + 1];
     char *chunk;
 };
@@ -82,8 +82,7 @@ member_understand(struct reader *r, struct archive_entry *entry, struct via_memb
         archive_entry_sparse_count(entry) > 0)
         return fail_invalid(e, "it has a member that is no plain file");
     m->size_bytes = archive_entry_size(entry);
-    if (member_rank(m) < before ||
-        (member_rank(m) == before && strcmp(m->name, r->last.name) <= 0))
+    if (member_rank(m) < before || (member_rank(m) == before && strcmp(m->name, r->last.name) <= 0))
         return fail_invalid(e, "its members are not in order");
     r->last = *m;
     r->seen[m->kind] = true;
@@ -176,7 +175,8 @@ manifest_check(struct reader *r, const struct via_archive_seal *seal, struct via
     via_buf_deinit(&expected);
     if (!same || strcmp(head->id, seal->id) != 0)
         return fail_invalid(e, "its manifest does not say what is in it");
-    if (head->sealed != r->seen[VIA_MEMBER_SEALED_KEYS] || (head->sealed && r->seen[VIA_MEMBER_KEY]))
+    if (head->sealed != r->seen[VIA_MEMBER_SEALED_KEYS] ||
+        (head->sealed && r->seen[VIA_MEMBER_KEY]))
         return fail_invalid(e, "its manifest does not say how its keys are kept");
     return VIA_OK;
 }

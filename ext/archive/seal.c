@@ -35,7 +35,8 @@ via_archive_seal_is(const struct via_archive_frame *seal)
 }
 
 void
-via_archive_seal_put_signed(const struct via_archive_frame *seal, const char *digest, struct via_buf *out)
+via_archive_seal_put_signed(const struct via_archive_frame *seal, const char *digest,
+                            struct via_buf *out)
 {
     via_buf_puts(out, "via backup 1\n");
     via_buf_put(out, seal->id, sizeof seal->id);

@@ -40,7 +40,8 @@ writer_fail(const struct via_archive_writer *w, struct via_error *e)
 {
     int err = w->out.err ? w->out.err : archive_errno(w->archive);
 
-    return via_error_set_errno(e, VIA_IO_ERROR, err > 0 ? err : EIO, "the backup cannot be written");
+    return via_error_set_errno(e, VIA_IO_ERROR, err > 0 ? err : EIO,
+                               "the backup cannot be written");
 }
 
 enum via_status
@@ -103,7 +104,7 @@ static enum via_status
 member_put(struct via_archive_writer *w, const void *bytes, size_t n, struct via_error *e)
 {
     return n == 0 || archive_write_data(w->archive, bytes, n) == (la_ssize_t)n ? VIA_OK
-                                                                                : writer_fail(w, e);
+                                                                               : writer_fail(w, e);
 }
 
 static enum via_status
@@ -197,7 +198,8 @@ writer_put_seal(struct via_archive_writer *w, struct via_keyring *keys,
     if (text.failed)
         status = via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
     else
-        status = via_keyring_sign(keys, VIA_KEY_BACKUP, text.data, text.len, seal.signature, kid, e);
+        status =
+            via_keyring_sign(keys, VIA_KEY_BACKUP, text.data, text.len, seal.signature, kid, e);
     via_buf_deinit(&text);
     if (status != VIA_OK)
         return status;

@@ -103,8 +103,7 @@ stage_lock(struct via_stage *s, struct via_error *e)
             close(s->fd);
         s->fd = -1; /* it is not ours to remove */
         return via_error_set(e, VIA_STATE_RESTORING,
-                             "another process is restoring into %.300s; wait for it",
-                             s->root.path);
+                             "another process is restoring into %.300s; wait for it", s->root.path);
     }
     return VIA_OK;
 }

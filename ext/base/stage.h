@@ -1,8 +1,8 @@
 /* stage.h: a state root that is being filled, and is nobody's until it is whole.
  *
- * What is to be the root is made below it, in restoring/root. While restoring/ is there nobody opens
- * the root (VIA_STATE_RESTORING). Its files get their places one by one, after a mark that they
- * are ours, and the last step, one rename, opens the root. Killed before it, the whole is done
+ * What is to be the root is made below it, in restoring/root. While restoring/ is there nobody
+ * opens the root (VIA_STATE_RESTORING). Its files get their places one by one, after a mark that
+ * they are ours, and the last step, one rename, opens the root. Killed before it, the whole is done
  * again; killed after it, a hidden folder is left, which holds nothing. */
 #ifndef VIA_BASE_STAGE_H
 #define VIA_BASE_STAGE_H

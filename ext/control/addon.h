@@ -27,8 +27,8 @@ bool via_addon_find_id(struct via_sql *db, const char *id, struct via_addon *out
 bool via_addon_find_name(struct via_sql *db, const char *app, const char *name,
                          struct via_addon *out);
 
-/* The next add-on, in the order of their ids, that may have content worth keeping: not destroyed, not
- * being made. `after` is "" at first. */
+/* The next add-on, in the order of their ids, that may have content worth keeping: not destroyed,
+ * not being made. `after` is "" at first. */
 bool via_addon_next_kept(struct via_sql *db, const char *after, struct via_addon *out);
 
 /* As an operator names it: an id, or a name, in `app` (NULL or "": in whichever app alone has it).

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "control/schema.h"
 
 #include <stdio.h>
@@ -91,26 +92,39 @@ via_replica_settle(struct via_replica *r, struct via_error *e)
     return status;
 }
 
+/* A copy, and what SQLite may have left beside it. */
+static enum via_status
+copy_remove(const char *path, struct via_error *e)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", "-journal", ""};
+    char name[VIA_PATH_SIZE + 16];
+
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        if (via_fs_remove(name, e) != VIA_OK)
+            return e->status;
+    }
+    return VIA_OK;
+}
+
 void
 via_replica_close(struct via_replica *r)
 {
+    struct via_error ignored = {0};
+
     via_sql_close(&r->sql);
-    if (r->runtime[0])
-        via_ignore(via_fs_remove(r->runtime, NULL));
-    if (r->control[0])
-        via_ignore(via_fs_remove(r->control, NULL));
+    if (r->runtime[0] && (copy_remove(r->runtime, &ignored) != VIA_OK ||
+                          copy_remove(r->control, &ignored) != VIA_OK))
+        via_log(VIA_LOG_WARN, "%s", ignored.message);
 }
 
 enum via_status
 via_replica_forget(const struct via_root *root, const char *id, struct via_error *e)
 {
-    char control[VIA_PATH_SIZE], runtime[VIA_PATH_SIZE], journal[VIA_PATH_SIZE + 16];
+    char control[VIA_PATH_SIZE], runtime[VIA_PATH_SIZE];
 
     replica_paths(root, id, control, runtime);
-    (void)snprintf(journal, sizeof journal, "%s-journal", control);
-    if (via_fs_remove(runtime, e) != VIA_OK || via_fs_remove(control, e) != VIA_OK)
-        return e->status;
-    return via_fs_remove(journal, e);
+    return copy_remove(runtime, e) == VIA_OK ? copy_remove(control, e) : e->status;
 }
 
 bool

@@ -1,10 +1,10 @@
 /* backup.c: writing the archive of the whole host, while everything goes on. */
+#include "control/backup.h"
 #include "archive/archive.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "control/addon.h"
-#include "control/backup.h"
 #include "control/replica.h"
 #include "effects/step.h"
 #include "identity/codec.h"

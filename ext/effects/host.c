@@ -66,9 +66,9 @@ control_begin(struct host_run *run, const struct via_member *m, struct via_error
     if (via_fs_touch(path, 0600, run->root, e) != VIA_OK)
         return e->status;
     run->fd = open(path, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
-    return run->fd >= 0 ? VIA_OK
-                        : via_error_set_errno(e, VIA_IO_ERROR, errno, "%s cannot be written",
-                                              m->name);
+    return run->fd >= 0
+               ? VIA_OK
+               : via_error_set_errno(e, VIA_IO_ERROR, errno, "%s cannot be written", m->name);
 }
 
 static enum via_status

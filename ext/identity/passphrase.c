@@ -164,7 +164,7 @@ frame_open(struct via_sealing *s, const unsigned char **at, const unsigned char 
     if (end - *at < 4)
         return fail_form(e);
     for (int i = 0; i < 4; i++)
-        sealed |= (size_t)*(*at)++ << (8 * i);
+        sealed |= (size_t) * (*at)++ << (8 * i);
     if (sealed < STREAM_EXTRA || sealed > PIECE_MAX + STREAM_EXTRA || sealed > (size_t)(end - *at))
         return fail_form(e);
     if (crypto_secretstream_xchacha20poly1305_pull(&s->stream, s->piece, &got, tag, *at, sealed,

@@ -40,7 +40,6 @@ typedef enum via_status (*via_unseal_fn)(void *arg, const char *name, const void
 /* Open a sealed text. VIA_PASSPHRASE_WRONG when its first frame does not open,
  * VIA_BACKUP_INVALID when a later one does not or the form is wrong. */
 VIA_MUST_USE enum via_status via_unseal(const struct via_passphrase *p, const void *sealed,
-                                        size_t n, via_unseal_fn fn, void *arg,
-                                        struct via_error *e);
+                                        size_t n, via_unseal_fn fn, void *arg, struct via_error *e);
 
 #endif

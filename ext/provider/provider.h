@@ -95,8 +95,8 @@ struct via_provider {
     enum via_status (*check_integrity)(const struct via_root *root, const struct via_opener *opener,
                                        const char *addon_id, struct via_error *e);
 
-    /* For an archive: copy the content as it stands at one instant, while writers go on, into a file
-     * that nobody else can reach and that goes with its last descriptor. *fd reads and is the
+    /* For an archive: copy the content as it stands at one instant, while writers go on, into a
+     * file that nobody else can reach and that goes with its last descriptor. *fd reads and is the
      * caller's to close. `ticket` is an id of the caller's. On failure nothing is left. The
      * statuses of snapshot(). */
     enum via_status (*lend)(const struct via_root *root, const struct via_opener *opener,

@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 
 bool
-via_newfile_resolve(struct via_sql *db, const char *path, const char *what,
-                    char out[VIA_PATH_SIZE])
+via_newfile_resolve(struct via_sql *db, const char *path, const char *what, char out[VIA_PATH_SIZE])
 {
     const char *name = path ? strrchr(path, '/') : NULL;
     char folder[PATH_MAX];
