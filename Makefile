@@ -24,17 +24,17 @@ BASE     := status buf error clock id log root stage fs lock epoch json
 IDENTITY := codec keyfile keyfolder keys jwt passphrase
 RULES    := names assign lifecycle gates readiness schedule
 SQL      := sql
-CONTROL  := access addon app audit backup binding chain env instance manifest mark moved \
+CONTROL  := access addon app audit backup binding chain env instance key manifest mark moved \
             operation options profile prune release replica schedule schema setting snapshot store token witness
 ARCHIVE  := member reader seal writer
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow \
             sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage \
             sqlite/transfer sqlite/verify
 EFFECTS  := addon backup copies doctor doctor_audit doctor_files doctor_host doctor_mend \
-            doctor_rows effects host schedule step
+            doctor_rows effects host keys schedule step
 VFS      := refusal policy context guard file open vfs
 TABLES   := addons apps backups bindings cursor deploys engine env findings gates generations hub \
-            instances newfile readiness records releases row snapshots storage
+            instances keys newfile readiness records releases row snapshots storage
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \
         $(SQL:%=ext/sql/%) $(CONTROL:%=ext/control/%) $(PROVIDER:%=ext/provider/%) \
         $(ARCHIVE:%=ext/archive/%) \
@@ -43,11 +43,12 @@ CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%)
 # -- rooms of the agent, the client and the command line ------------------------
 HTTP   := headers host listen server
 PROXY  := sqlerror policy values statements functions budget conn lanes pool tokens run streams write
-API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest configreply config routes
+API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest configreply config \
+          jwks routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
           change progress snapshot backup bind app appstate appstatus appmend env secret audit \
-          doctor status shell run/launch run/instance run/place run/child run/user run/sweep
+          doctor keys status shell run/launch run/instance run/place run/child run/user run/sweep
 AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)
 CLIS    := $(CLI:%=agent/cli/%)

@@ -125,8 +125,10 @@ via_agent_open(struct via_agent *a, struct via_error *e)
     int vfs;
 
     if (epoch_map(a, e) != VIA_OK || via_witness_new(&a->root, &a->witness, e) != VIA_OK ||
-        via_access_new(&a->root, atomic_load(&a->epoch), &a->tick_access, e) != VIA_OK)
+        via_access_new(&a->root, atomic_load(&a->epoch), &a->tick_access, e) != VIA_OK ||
+        via_keyring_new(&a->root, &a->keys, e) != VIA_OK)
         return e->status;
+    (void)pthread_mutex_init(&a->keys_mutex, NULL);
     vfs = via_vfs_register();
     if (vfs != SQLITE_OK)
         return via_error_set(e, VIA_INTERNAL_ERROR, "cannot register the guarded VFS: %s",
@@ -154,6 +156,7 @@ via_agent_close(struct via_agent *a)
     for (int i = 0; i < VIA_WORKERS; i++)
         via_access_free(a->access[i]);
     via_access_free(a->tick_access);
+    via_keyring_free(a->keys);
     via_witness_free(a->witness);
     if (a->tokens) /* it had been opened */
         agent_tidy();

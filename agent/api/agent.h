@@ -10,6 +10,7 @@
 #include "proxy/streams.h"
 #include "proxy/tokens.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct via_kept;
@@ -30,6 +31,8 @@ struct via_agent {
     struct via_access *access[VIA_WORKERS]; /* each of its worker alone, made on first use */
     const struct via_epoch *access_epoch[VIA_WORKERS];
     struct via_access *tick_access; /* of the tick */
+    struct via_keyring *keys;       /* for their public halves, under keys_mutex */
+    pthread_mutex_t keys_mutex;
     char listen[VIA_LISTEN_SIZE];
     _Atomic bool draining;
 };

@@ -2,6 +2,7 @@
 #include "api/routes.h"
 
 #include "api/config.h"
+#include "api/jwks.h"
 #include "api/reply.h"
 #include "api/sqlcall.h"
 #include "http/host.h"
@@ -71,6 +72,7 @@ static const struct route routes[] = {
     {"/v1/runtime/config/resolve", "POST", serve_resolve, true, false},
     {"/v1/runtime/config/refresh", "POST", serve_refresh, true, false},
     {"/config/", "GET", serve_config, true, true},
+    {"/.well-known/jwks.json", "GET", via_jwks_serve, false, false},
     {"/health", "GET", serve_health, false, false},
 };
 

@@ -94,7 +94,8 @@ const struct cli_verb cli_verbs[] = {
      "Make an empty or new state root what an archive holds, after checking all of it.\n"
      "Nothing runs in it, and no token of before is accepted; revocations stay. Cut short, it is\n"
      "run again.",
-     "via backup restore host.tar.zst --fingerprint \"$(cat host.fingerprint)\" --state-dir /srv/via",
+     "via backup restore host.tar.zst --fingerprint \"$(cat host.fingerprint)\" --state-dir "
+     "/srv/via",
      cli_backup_restore},
     {"via", NULL, "run", "APP -- COMMAND...", 0,
      BIT(TARGET) | BIT(USER) | BIT(RESTART) | BIT(NO_AGENT_CHECK),
@@ -108,6 +109,17 @@ const struct cli_verb cli_verbs[] = {
      "List what was done and refused. With --follow, go on with what comes, one record a line\n"
      "(with --json, one object a line), until Ctrl-C.",
      "via audit --app api --since 12h --follow", cli_audit},
+    {"via", "keys", "list", "", 0, BIT(ALL),
+     "List the host's keys: active ones sign, those in state verify only check what they signed.",
+     "via keys list", cli_keys_list},
+    {"via", "keys", "rotate", "USE", 0, 0,
+     "Make a new key of a use (workload, generation, manifest, audit, seal, backup): it signs from\n"
+     "now on, and what older ones signed still verifies.",
+     "via keys rotate workload", cli_keys_rotate},
+    {"via", "keys", "retire", "KID", 0, 0,
+     "End a key for good, from the next operation on: tokens signed with it are refused, releases\n"
+     "signed with it can no longer be deployed. Its private half is removed.",
+     "via keys retire key_01HZY3V7Q8K2M4N6P8R0T2W4X6", cli_keys_retire},
     {"via", NULL, "status", "", 0, 0, "Show this host on one screen; exits 1 when it is degraded.",
      "via status", cli_status},
     {"via", NULL, "doctor", "", 0, BIT(FIX),

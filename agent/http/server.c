@@ -85,7 +85,7 @@ link_queue(struct link *l)
 {
     struct MHD_Response *response;
     enum MHD_Result done;
-    char number[16];
+    char number[32];
 
     if (l->r.pull) {
         MHD_set_connection_option(l->connection, MHD_CONNECTION_OPTION_TIMEOUT,
@@ -97,7 +97,12 @@ link_queue(struct link *l)
                                                    MHD_RESPMEM_PERSISTENT);
     if (!response)
         return MHD_NO;
-    MHD_add_response_header(response, "Content-Type", "application/json");
+    MHD_add_response_header(response, "Content-Type",
+                            l->r.content_type ? l->r.content_type : "application/json");
+    if (l->r.cache_s) {
+        snprintf(number, sizeof number, "public, max-age=%d", l->r.cache_s);
+        MHD_add_response_header(response, "Cache-Control", number);
+    }
     if (l->r.allow)
         MHD_add_response_header(response, "Allow", l->r.allow);
     if (l->r.retry_after_s) {
@@ -200,6 +205,8 @@ link_begin(struct link *l, const char *method, const char *path, const char *ver
     l->r.status = 0;
     l->r.allow = NULL;
     l->r.retry_after_s = 0;
+    l->r.content_type = NULL;
+    l->r.cache_s = 0;
     l->r.close = false;
     l->r.pull = NULL;
     l->answered = false;

@@ -25,9 +25,11 @@ struct via_http_request {
 
     int status; /* the answer: filled in before ANSWERED or resume */
     struct via_buf reply;
-    const char *allow; /* Allow: of a 405, else NULL */
-    int retry_after_s; /* Retry-After: when not 0 */
-    bool close;        /* end the connection after this answer */
+    const char *allow;        /* Allow: of a 405, else NULL */
+    int retry_after_s;        /* Retry-After: when not 0 */
+    const char *content_type; /* NULL: application/json */
+    int cache_s;              /* may be kept so long by anybody; 0: not said */
+    bool close;               /* end the connection after this answer */
 
     /* When set, the body follows from here, in pieces, after what is in `reply`. Writes at
      * most `size` bytes and says how many; VIA_HTTP_WAIT after it has called

@@ -99,6 +99,32 @@ via_id_make(const char *prefix, char out[VIA_ID_SIZE])
     out[n] = '\0';
 }
 
+void
+via_id_pass(const char *id)
+{
+    const char *digits = strchr(id, '_');
+    uint8_t passed[ID_BYTES] = {0};
+
+    if (!digits || strlen(digits + 1) != ID_DIGITS)
+        return;
+    for (int i = 0; i < ID_DIGITS; i++) {
+        const char *at = strchr(id_alphabet, digits[1 + i]);
+        unsigned carry = at ? (unsigned)(at - id_alphabet) : 0;
+
+        for (int byte = ID_BYTES - 1; byte >= 0; byte--) { /* times 32, plus the digit */
+            carry += (unsigned)passed[byte] << 5;
+            passed[byte] = (uint8_t)carry;
+            carry >>= 8;
+        }
+    }
+    pthread_mutex_lock(&id_mutex);
+    if (id_pid != getpid() || memcmp(id_last, passed, ID_BYTES) < 0) {
+        memcpy(id_last, passed, ID_BYTES);
+        id_pid = getpid();
+    }
+    pthread_mutex_unlock(&id_mutex);
+}
+
 bool
 via_id_is(const char *prefix, const char *text)
 {

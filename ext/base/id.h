@@ -15,6 +15,9 @@
 /* Make an id. `prefix` without the underscore, at most 8 characters. */
 void via_id_make(const char *prefix, char out[VIA_ID_SIZE]);
 
+/* Let the ids that this process makes from now on sort after `id`, whatever the clock says. */
+void via_id_pass(const char *id);
+
 /* Is `text` an id of `prefix`? */
 bool via_id_is(const char *prefix, const char *text);
 

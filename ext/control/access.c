@@ -269,6 +269,9 @@ via_access_check(struct via_access *a, const struct via_claims *claims, const ch
     uint64_t epoch = via_epoch_now(a->epoch); /* before the facts: what is taken later moves it */
 
     memset(out, 0, sizeof *out);
+    if (claims->kid[0] &&
+        !via_keyring_has(a->keys, claims->kid)) /* retired since it was verified */
+        c.facts.identity = VIA_TOKEN_INVALID;
     if (check_token_scope(&c.facts, &binding, &generation, e) != VIA_OK)
         return e->status;
     gather(a, &c, binding, generation);

@@ -166,6 +166,22 @@ via_chain_verify(const struct via_root *root, struct via_keyring *keys,
     return e->status;
 }
 
+/* End a transaction: for good, unless something of it failed. Answers what the database said. */
+static enum via_status
+chain_commit(struct via_sql *db, struct via_error *e)
+{
+    enum via_status status;
+
+    if (e->status == VIA_OK)
+        via_sql_exec(db, "COMMIT");
+    status = via_sql_take(db, e);
+    if (!sqlite3_get_autocommit(db->db)) {
+        via_sql_exec(db, "ROLLBACK");
+        via_ignore(via_sql_take(db, NULL));
+    }
+    return status;
+}
+
 /* -- signing heads --------------------------------------------------------------- */
 
 /* The last record up to `seq`: its seq and hash; 0 when there is none. */
@@ -256,6 +272,31 @@ head_sign(struct via_store *s, enum via_audit_stream stream, const struct via_ma
     return e->status;
 }
 
+/* An anchor outlives the key that signed it: the next one signs it anew. Under the write lock, for
+ * pruning moves the anchor. */
+static void
+anchor_sign(struct via_store *s, enum via_audit_stream stream, struct via_error *e)
+{
+    struct via_sql *own = stream == VIA_STREAM_CONTROL ? &s->write : &s->runtime;
+    struct via_mark anchor;
+    char kid[VIA_ID_SIZE];
+
+    via_mark_read(&s->read, stream, true, &anchor);
+    if (via_sql_take(&s->read, e) != VIA_OK || anchor.seq == 0 ||
+        via_keyring_current(s->keys, VIA_KEY_AUDIT, kid, e) != VIA_OK ||
+        strcmp(kid, anchor.kid) == 0)
+        return;
+    via_sql_exec(own, "BEGIN IMMEDIATE");
+    via_mark_read(&s->read, stream, true, &anchor);
+    via_ignore(via_sql_take(&s->read, e));
+    if (!via_mark_holds(&anchor, s->keys))
+        via_ignore(chain_is_broken(&anchor, e));
+    else if (via_mark_sign(&anchor, s->keys, e) == VIA_OK)
+        via_mark_put(own, &anchor);
+    if (chain_commit(own, e) == VIA_CONTROL_BUSY)
+        via_error_clear(e);
+}
+
 enum via_status
 via_chain_sign(struct via_store *s, struct via_error *e)
 {
@@ -269,7 +310,9 @@ via_chain_sign(struct via_store *s, struct via_error *e)
     for (int i = 0; i < VIA_STREAM_COUNT; i++) {
         struct via_error why = {0};
 
-        if (head_sign(s, (enum via_audit_stream)i, &file[i], &heads[i], &why) != VIA_OK) {
+        anchor_sign(s, (enum via_audit_stream)i, &why);
+        if (why.status != VIA_OK ||
+            head_sign(s, (enum via_audit_stream)i, &file[i], &heads[i], &why) != VIA_OK) {
             via_ignore(via_error_set(e, why.status, "%s", why.message));
             heads[i] = file[i];
         }
@@ -344,12 +387,7 @@ prune_batch(struct via_store *s, struct via_sql *db, enum via_audit_stream strea
         }
     }
     via_buf_deinit(&w.text);
-    via_sql_exec(db, e->status == VIA_OK && via_sql_ok(db) ? "COMMIT" : "ROLLBACK");
-    via_ignore(via_sql_take(db, e));
-    if (!sqlite3_get_autocommit(db->db)) {
-        via_sql_exec(db, "ROLLBACK");
-        via_ignore(via_sql_take(db, NULL));
-    }
+    via_ignore(chain_commit(db, e));
     return e->status;
 }
 

@@ -322,3 +322,66 @@ via_env_remove(struct via_store *s, int64_t rid)
     if (via_sql_ok(db))
         env_audit(s, "env.unset", &row);
 }
+
+/* -- another seal ------------------------------------------------------------------ */
+
+/* The next row sealed with `kid` after `rid`: opened into `plain`, which is guarded. */
+static bool
+reseal_open(struct via_store *s, const char *kid, struct row *row, char *plain, size_t *n)
+{
+    struct via_sql *db = &s->write;
+    struct via_buf context;
+    bool found, opened = false;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT rid, app, target, name, version, sealed"
+                                       " FROM main.env WHERE key_id = ?1 AND rid > ?2"
+                                       " ORDER BY rid LIMIT 1");
+
+    via_sql_bind_text(db, q, 1, kid);
+    via_sql_bind_int(db, q, 2, row->rid);
+    found = via_sql_row(db, q);
+    if (found) {
+        row->rid = sqlite3_column_int64(q, 0);
+        via_sql_text(q, 1, row->app, sizeof row->app);
+        via_sql_text(q, 2, row->target, sizeof row->target);
+        via_sql_text(q, 3, row->name, sizeof row->name);
+        row->version = sqlite3_column_int64(q, 4);
+        *n = (size_t)sqlite3_column_bytes(q, 5);
+        via_buf_init(&context);
+        via_env_context(&context, row->app, row->target, row->name, row->version);
+        opened = *n >= VIA_SEAL_OVERHEAD && *n <= VIA_ENV_VALUE_BYTES + VIA_SEAL_OVERHEAD &&
+                 via_keyring_open(s->keys, kid, &context, sqlite3_column_blob(q, 5), *n, plain);
+        via_buf_deinit(&context);
+        *n -= opened ? VIA_SEAL_OVERHEAD : 0;
+    }
+    via_sql_end(db, q);
+    if (found && !opened)
+        via_sql_fail(db, VIA_KEY_IN_USE,
+                     "the secret %s of app %s is sealed with this key and does not open; set it"
+                     " anew or unset it first",
+                     row->name, row->app);
+    return opened;
+}
+
+void
+via_env_reseal(struct via_store *s, const char *kid)
+{
+    struct via_sql *db = &s->write;
+    char *plain = via_guarded_new(VIA_ENV_VALUE_BYTES);
+    struct row row = {.secret = true};
+    struct via_buf sealed;
+    sqlite3_stmt *q;
+    size_t n;
+
+    if (!plain)
+        via_sql_fail(db, VIA_OUT_OF_MEMORY, "out of memory");
+    via_buf_init(&sealed);
+    while (plain && via_sql_ok(db) && reseal_open(s, kid, &row, plain, &n)) {
+        via_buf_reset(&sealed);
+        q = via_sql_stmt(db, "UPDATE main.env SET sealed = ?5, key_id = ?6 WHERE rid = ?1");
+        via_sql_bind_int(db, q, 1, row.rid);
+        row_bind_value(s, q, &row, &(struct value){.text = plain, .len = n}, &sealed);
+        via_sql_run(db, q);
+    }
+    via_buf_deinit(&sealed);
+    via_guarded_free(plain);
+}

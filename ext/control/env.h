@@ -31,6 +31,10 @@ void via_env_set(struct via_store *s, int64_t rid, const struct via_env_spec *sp
 /* Unset. */
 void via_env_remove(struct via_store *s, int64_t rid);
 
+/* Seal what is sealed with the key `kid` with the newest one. The handle holds VIA_KEY_IN_USE when
+ * a secret does not open. */
+void via_env_reseal(struct via_store *s, const char *kid);
+
 /* What a secret is sealed together with. */
 void via_env_context(struct via_buf *out, const char *app, const char *target, const char *name,
                      int64_t version);

@@ -122,6 +122,9 @@ static const struct step control_steps[] = {
      " digest TEXT, fingerprint TEXT, absent INTEGER, created_at TEXT NOT NULL);"
      "CREATE INDEX backups_state ON backups(state)",
      "archives of the whole host; the file with the passphrase is named until it was read"},
+    {"CREATE TABLE retired_keys(rid INTEGER PRIMARY KEY, kid TEXT NOT NULL UNIQUE,"
+     " use TEXT NOT NULL, created_at TEXT NOT NULL, retired_at TEXT NOT NULL)",
+     "keys whose files are gone for good"},
 };
 
 static const struct step runtime_steps[] = {
@@ -208,6 +211,9 @@ static const char views_sql[] =
     "CREATE TEMP TABLE seen_snapshots(id TEXT, addon_id TEXT, size_bytes,"
     " PRIMARY KEY(id, addon_id)) WITHOUT ROWID;"
     "CREATE TEMP TABLE seen_dead(rid INTEGER PRIMARY KEY);"
+    "CREATE TEMP TABLE seen_keys(rid INTEGER PRIMARY KEY, kid, use, state, created_at);"
+    "CREATE TEMP VIEW v_keys AS SELECT rid, kid, use, state, created_at FROM temp.seen_keys"
+    " UNION ALL SELECT rid, kid, use, 'retired', created_at FROM main.retired_keys;"
     "CREATE TEMP VIEW v_findings AS SELECT rid, code, severity, subject, reason, remediation,"
     " fixable FROM temp.findings"
     " ORDER BY instr('error warning info', severity), code, subject;"

@@ -26,7 +26,9 @@ enum via_intent_kind {
     VIA_INTENT_SNAPSHOT_REMOVE,
     VIA_INTENT_EXPORT,
     VIA_INTENT_FIX,
-    VIA_INTENT_BACKUP
+    VIA_INTENT_BACKUP,
+    VIA_INTENT_KEY_ROTATE,
+    VIA_INTENT_KEY_RETIRE
 };
 
 struct via_intent {

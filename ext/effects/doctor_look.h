@@ -18,6 +18,7 @@
     X(TEMPORARY_LEFT, "temporary_left", "warning", doctor_mend_temporary)                          \
     X(KEY_PERMISSIONS_WRONG, "key_permissions_wrong", "error", doctor_mend_mode)                   \
     X(KEY_UNREADABLE, "key_unreadable", "error", NULL)                                             \
+    X(KEY_RETIRED_LEFT, "key_retired_left", "error", doctor_mend_retired)                          \
     X(STORAGE_MISSING, "storage_missing", "error", NULL)                                           \
     X(STORAGE_ORPHANED, "storage_orphaned", "warning", doctor_mend_orphan)                         \
     X(SNAPSHOT_MISSING, "snapshot_missing", "error", NULL)                                         \
@@ -91,7 +92,7 @@ bool doctor_is_temporary(const char *name);
 /* doctor_rows.c: the control plane's rows against what the files said. */
 void doctor_look_rows(struct doctor *d);
 
-/* doctor_audit.c: the heads of the audit. */
+/* doctor_audit.c: the heads of the audit, and the keys. */
 void doctor_look_audit(struct doctor *d);
 
 /* doctor_host.c: the agent, the disk, the clock, who is in the way. */
@@ -114,6 +115,7 @@ enum via_status doctor_mend_snapshot(struct via_store *s, const char *subject, s
 enum via_status doctor_mend_operation(struct via_store *s, const char *subject,
                                       struct via_error *e);
 enum via_status doctor_mend_agent(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_retired(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_audit(struct via_store *s, const char *subject, struct via_error *e);
 
 #endif

@@ -38,6 +38,18 @@ via_key_use_word(enum via_key_use use)
     return use_words[use];
 }
 
+bool
+via_key_use_parse(const char *word, enum via_key_use *out)
+{
+    for (int i = 0; word && i < VIA_KEY_USES; i++) {
+        if (strcmp(use_words[i], word) != 0)
+            continue;
+        *out = (enum via_key_use)i;
+        return true;
+    }
+    return false;
+}
+
 void
 via_keyfile_path(const struct via_root *root, const char *kid, char out[VIA_PATH_SIZE])
 {
@@ -195,6 +207,7 @@ via_keyfile_load(const struct via_root *root, int folder, const char *kid, struc
     char *text = sodium_malloc(KEY_FILE_MAX);
     struct via_key *key = key_new(kid), *loaded = NULL;
     char name[VIA_ID_SIZE + 8];
+    const char *created;
     via_json *jwk = NULL;
     ssize_t n;
 
@@ -214,6 +227,8 @@ via_keyfile_load(const struct via_root *root, int folder, const char *kid, struc
     if (jwk_use(jwk) < 0)
         goto done;
     key->use = (enum via_key_use)jwk_use(jwk);
+    created = via_json_string(via_json_member(jwk, "created_at"), NULL);
+    snprintf(key->created_at, sizeof key->created_at, "%s", created ? created : "");
     if (jwk_read(jwk, key))
         loaded = key;
     else
@@ -268,10 +283,11 @@ jwk_put_sealing(struct via_buf *jwk, uint8_t *secret)
 }
 
 enum via_status
-via_keyfile_make(const struct via_root *root, enum via_key_use use, struct via_error *e)
+via_keyfile_make(const struct via_root *root, enum via_key_use use, const char *kid,
+                 struct via_error *e)
 {
     uint8_t *secret = sodium_malloc(crypto_sign_SECRETKEYBYTES);
-    char kid[VIA_ID_SIZE], path[VIA_PATH_SIZE], now[VIA_TIME_SIZE];
+    char path[VIA_PATH_SIZE], now[VIA_TIME_SIZE];
     enum via_status status;
     struct via_buf jwk;
 
@@ -281,7 +297,6 @@ via_keyfile_make(const struct via_root *root, enum via_key_use use, struct via_e
         status = via_error_set(e, VIA_OUT_OF_MEMORY, "no memory is left to make a key");
         goto done;
     }
-    via_id_make("key", kid);
     via_clock_format(via_clock_now_ms(), now);
     if (use == VIA_KEY_SEAL)
         jwk_put_sealing(&jwk, secret);

@@ -12,15 +12,13 @@ struct via_key {
     struct via_key *next;
     char kid[VIA_ID_SIZE];
     enum via_key_use use;
-    bool present;       /* for the ring: seen in the scan under way */
+    bool present; /* for the ring: seen in the scan under way */
+    char created_at[VIA_TIME_SIZE];
     uint8_t public[32]; /* of a signing key */
     uint8_t *secret;    /* 64 bytes as libsodium has them, or 32 that seal; guarded, read-only */
 };
 
 void via_key_free(struct via_key *key);
-
-/* The word of `use`, as "via_use" has it. */
-const char *via_key_use_word(enum via_key_use use);
 
 /* The kid of the file name `name`. False when it is none: nothing else is made part of a path. */
 bool via_keyfile_kid(const char *name, char kid[VIA_ID_SIZE]);
@@ -33,8 +31,8 @@ void via_keyfile_path(const struct via_root *root, const char *kid, char out[VIA
 struct via_key *via_keyfile_load(const struct via_root *root, int folder, const char *kid,
                                  struct via_error *e);
 
-/* Make a fresh key of `use` and write its file. */
+/* Make a fresh key of `use`, called `kid`, and write its file. */
 VIA_MUST_USE enum via_status via_keyfile_make(const struct via_root *root, enum via_key_use use,
-                                              struct via_error *e);
+                                              const char *kid, struct via_error *e);
 
 #endif

@@ -155,8 +155,20 @@ keyring_refresh(struct via_keyring *k)
     k->looked_ms = via_clock_mono_ms();
 }
 
-/* Find a key to verify with. One made by another process a moment ago has its file already, so
- * it is found at once; a flood of made-up kids costs one lstat each and no scan. */
+/* Before signing: a newer key signs from the moment its file is there. What is wrong with the
+ * folder is looked at once a second. */
+static void
+keyring_follow(struct via_keyring *k)
+{
+    if (via_error_is_set(&k->wrong))
+        keyring_refresh(k);
+    else if (keyring_is_behind(k))
+        keyring_scan(k);
+}
+
+/* Find a key to verify with. One made by another process a moment ago has its file already, so it
+ * is found at once, and one removed has none; a flood of made-up kids costs one lstat each and no
+ * scan. */
 static struct via_key *
 keyring_look_for(struct via_keyring *k, const char *kid)
 {
@@ -164,43 +176,61 @@ keyring_look_for(struct via_keyring *k, const char *kid)
     struct via_key *key = keyring_find(k, kid);
     struct stat st;
 
-    if (key)
-        return key;
     via_keyfile_path(&k->root, kid, path);
-    if (lstat(path, &st) < 0 || !keyring_is_behind(k))
+    if (lstat(path, &st) < 0)
         return NULL;
+    if (key || !keyring_is_behind(k))
+        return key;
     keyring_scan(k);
     return keyring_find(k, kid);
 }
 
 /* -- signing --------------------------------------------------------------------- */
 
-/* Make the first key of `use`, unless another process was quicker. */
+/* With VIA_LOCK_KEYS held: make the key `kid` ("": a name of its own) of `use`, if it is wanted. */
 static enum via_status
-keyring_make(struct via_keyring *k, enum via_key_use use, struct via_error *e)
+keyring_make_locked(struct via_keyring *k, enum via_key_use use, const char *kid,
+                    struct via_error *e)
 {
-    char path[VIA_PATH_SIZE];
-    struct via_lock lock;
-    enum via_status status = via_lock_open(&lock, &k->root, e);
+    char path[VIA_PATH_SIZE], own[VIA_ID_SIZE];
+    enum via_status status;
 
-    if (status != VIA_OK)
-        return status;
-    if (!via_lock_take(&lock, VIA_LOCK_KEYS)) {
-        status = via_error_set(e, VIA_KEY_UNAVAILABLE, "run/locks cannot be locked");
-        goto done;
-    }
     via_root_join(&k->root, "keys", path);
     status = via_fs_mkdir(path, 0700, &k->root, e);
     if (status != VIA_OK)
-        goto done;
+        return status;
     via_fs_sweep(path);
     keyring_scan(k);
     /* Whatever is wrong with a file may be wrong with the newest key: then none is made. */
-    if (via_error_is_set(&k->wrong) || keyring_newest(k, use))
-        goto done;
-    status = via_keyfile_make(&k->root, use, e);
+    if (via_error_is_set(&k->wrong) || (kid[0] ? keyring_find(k, kid) : keyring_newest(k, use)))
+        return VIA_OK;
+    via_id_make("key", own);
+    status = via_keyfile_make(&k->root, use, kid[0] ? kid : own, e);
     keyring_scan(k);
-done:
+    return status;
+}
+
+/* Take VIA_LOCK_KEYS; via_lock_close() drops it. */
+static enum via_status
+keyring_lock(struct via_keyring *k, struct via_lock *lock, struct via_error *e)
+{
+    if (via_lock_open(lock, &k->root, e) != VIA_OK)
+        return e->status;
+    if (via_lock_take(lock, VIA_LOCK_KEYS))
+        return VIA_OK;
+    via_lock_close(lock);
+    return via_error_set(e, VIA_KEY_UNAVAILABLE, "run/locks cannot be locked");
+}
+
+static enum via_status
+keyring_make(struct via_keyring *k, enum via_key_use use, const char *kid, struct via_error *e)
+{
+    struct via_lock lock;
+    enum via_status status = keyring_lock(k, &lock, e);
+
+    if (status != VIA_OK)
+        return status;
+    status = keyring_make_locked(k, use, kid, e);
     via_lock_close(&lock);
     return status;
 }
@@ -213,10 +243,10 @@ keyring_signer(struct via_keyring *k, enum via_key_use use, struct via_key **out
     enum via_status status = VIA_OK;
     struct via_error why = {0};
 
-    keyring_refresh(k);
+    keyring_follow(k);
     *out = keyring_newest(k, use);
     if (!*out && !via_error_is_set(&k->wrong)) {
-        status = keyring_make(k, use, &why);
+        status = keyring_make(k, use, "", &why);
         *out = keyring_newest(k, use);
     }
     if (status == VIA_DISK_FULL || status == VIA_OUT_OF_MEMORY)
@@ -323,6 +353,73 @@ via_keyring_public(struct via_keyring *k, const char *kid, uint8_t out[32])
     if (key)
         memcpy(out, key->public, sizeof key->public);
     return key != NULL;
+}
+
+/* -- changes ---------------------------------------------------------------------- */
+
+void
+via_keyring_each(struct via_keyring *k, void (*fn)(void *arg, const struct via_key_facts *key),
+                 void *arg)
+{
+    struct via_key_facts facts;
+
+    keyring_follow(k);
+    for (const struct via_key *key = k->keys; key; key = key->next) {
+        facts =
+            (struct via_key_facts){.use = key->use, .active = keyring_newest(k, key->use) == key};
+        memcpy(facts.kid, key->kid, sizeof facts.kid);
+        memcpy(facts.created_at, key->created_at, sizeof facts.created_at);
+        memcpy(facts.public, key->public, sizeof facts.public);
+        fn(arg, &facts);
+    }
+}
+
+void
+via_keyring_next(struct via_keyring *k, enum via_key_use use, char kid[VIA_ID_SIZE])
+{
+    const struct via_key *newest;
+
+    keyring_follow(k);
+    newest = keyring_newest(k, use);
+    if (newest)
+        via_id_pass(newest->kid);
+    via_id_make("key", kid);
+}
+
+enum via_status
+via_keyring_add(struct via_keyring *k, enum via_key_use use, const char *kid, struct via_error *e)
+{
+    enum via_status status = keyring_make(k, use, kid, e);
+
+    if (status != VIA_OK || keyring_find(k, kid))
+        return status;
+    return via_error_set(e, VIA_KEY_UNAVAILABLE, "%s", k->wrong.message);
+}
+
+enum via_status
+via_keyring_remove(struct via_keyring *k, const char *kid, struct via_error *e)
+{
+    char path[VIA_PATH_SIZE];
+    struct via_lock lock;
+
+    if (!via_id_is("key", kid))
+        return via_error_set(e, VIA_KEY_NOT_FOUND, "%.100s is the name of no key", kid);
+    if (keyring_lock(k, &lock, e) != VIA_OK)
+        return e->status;
+    via_keyfile_path(&k->root, kid, path);
+    if (via_fs_remove(path, e) == VIA_OK) {
+        via_root_join(&k->root, "keys", path);
+        via_ignore(via_fs_sync(path, e));
+    }
+    keyring_scan(k);
+    via_lock_close(&lock);
+    return e->status;
+}
+
+bool
+via_keyring_has(struct via_keyring *k, const char *kid)
+{
+    return via_id_is("key", kid) && keyring_look_for(k, kid);
 }
 
 /* -- sealing --------------------------------------------------------------------- */

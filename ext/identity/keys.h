@@ -21,6 +21,11 @@ enum via_key_use {
     VIA_KEY_SEAL, /* secrets at rest; signs nothing */
     VIA_KEY_BACKUP
 };
+#define VIA_KEY_USES (VIA_KEY_BACKUP + 1)
+
+/* The word of `use`, as "via_use" has it, and back. */
+const char *via_key_use_word(enum via_key_use use);
+VIA_MUST_USE bool via_key_use_parse(const char *word, enum via_key_use *out);
 
 struct via_keyring;
 
@@ -48,6 +53,35 @@ VIA_MUST_USE bool via_keyring_public(struct via_keyring *k, const char *kid, uin
 /* Does `signature` of `bytes` hold under this public key? Whose it is, the caller decides. */
 VIA_MUST_USE bool via_signature_holds(const uint8_t public[32], const void *bytes, size_t n,
                                       const uint8_t signature[64]);
+
+/* What is known of a key. */
+struct via_key_facts {
+    char kid[VIA_ID_SIZE];
+    enum via_key_use use;
+    bool active; /* the newest of its use: the one that signs or seals */
+    char created_at[VIA_TIME_SIZE];
+    uint8_t public[32]; /* of a signing key */
+};
+
+/* Visit every key that is there now, in no order. */
+void via_keyring_each(struct via_keyring *k, void (*fn)(void *arg, const struct via_key_facts *key),
+                      void *arg);
+
+/* A kid for a key of `use` to be added: it sorts after those there are. */
+void via_keyring_next(struct via_keyring *k, enum via_key_use use, char kid[VIA_ID_SIZE]);
+
+/* Add a fresh key of `use` called `kid`; when that is there already, all is well. The newest of a
+ * use signs from then on, in every process. */
+VIA_MUST_USE enum via_status via_keyring_add(struct via_keyring *k, enum via_key_use use,
+                                             const char *kid, struct via_error *e);
+
+/* Remove the key `kid`, private half and all: nothing verifies or opens with it any more, in any
+ * process. Fine when it is gone. */
+VIA_MUST_USE enum via_status via_keyring_remove(struct via_keyring *k, const char *kid,
+                                                struct via_error *e);
+
+/* Is the key `kid` there now? */
+VIA_MUST_USE bool via_keyring_has(struct via_keyring *k, const char *kid);
 
 /* Does `signature` of `bytes` hold under the key `kid` of exactly this use? Unknown or
  * malformed kids are false; a kid not seen yet is looked for in the folder, at most

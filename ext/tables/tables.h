@@ -24,6 +24,7 @@ extern const struct via_table via_table_audit_heads;
 extern const struct via_table via_table_env;
 extern const struct via_table via_table_settings;
 extern const struct via_table via_table_findings;
+extern const struct via_table via_table_keys;
 extern const struct via_table via_table_gates;
 
 #define VIA_COLUMN_COUNT(columns) ((int)(sizeof(columns) / sizeof(columns)[0]))

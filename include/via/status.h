@@ -87,6 +87,9 @@
     X(AGENT_NOT_RUNNING, "agent_not_running", 503, 1, "operator")                                  \
     X(SOCKET_PATH_TOO_LONG, "socket_path_too_long", 400, 1, "operator")                            \
     X(LISTEN_FAILED, "listen_failed", 500, 1, "operator")                                          \
+    X(KEY_NOT_FOUND, "key_not_found", 404, 1, "operator")                                          \
+    X(KEY_ACTIVE, "key_active", 409, 1, "operator")                                                \
+    X(KEY_IN_USE, "key_in_use", 409, 1, "operator")                                                \
     X(KEY_UNAVAILABLE, "key_unavailable", 500, 1, "operator")                                      \
     X(STORAGE_MISSING, "storage_missing", 503, 1, "operator")                                      \
     X(STORAGE_UNREADABLE, "storage_unreadable", 503, 1, "operator")                                \
