@@ -206,19 +206,23 @@ import_open(const char *name, const char *sentence)
     return db;
 }
 
+/* The first is made by SQLite, and the next out of what it made. */
 static void
-test_empty(void)
+test_empty(const char *which)
 {
     char id[VIA_ID_SIZE], data[VIA_PATH_SIZE];
     struct via_storage_facts facts;
     unsigned char header[100] = {0};
     struct via_error e = {0};
+    char log[VIA_PATH_SIZE + 8];
+    sqlite3_stmt *q = NULL;
     struct stat st;
+    sqlite3 *db;
     FILE *in;
 
     via_id_make("addon", id);
-    CHECK(sqlite->provision(&root, id, NULL, NULL, &e) == VIA_OK, "an empty database is made (%s)",
-          e.message);
+    CHECK(sqlite->provision(&root, id, NULL, NULL, &e) == VIA_OK,
+          "the %s empty database is made (%s)", which, e.message);
     sqlite->probe(&root, id, &facts);
     CHECK(facts.present && facts.size_bytes > 0 && facts.wal_bytes == 0,
           "it has a header page and no log");
@@ -231,6 +235,18 @@ test_empty(void)
         fclose(in);
     CHECK(sqlite->provision(&root, id, NULL, NULL, &e) == VIA_OK, "making it again finds it there");
     CHECK(stat(data, &st) == 0 && st.st_size == facts.size_bytes, "and leaves it alone");
+    CHECK(sqlite3_open(data, &db) == SQLITE_OK &&
+              sqlite3_exec(db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)", NULL, NULL, NULL) ==
+                  SQLITE_OK,
+          "it can be written");
+    (void)snprintf(log, sizeof log, "%s-wal", data);
+    CHECK(stat(log, &st) == 0 && st.st_size > 0, "through its log");
+    CHECK(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &q, NULL) == SQLITE_OK &&
+              sqlite3_step(q) == SQLITE_ROW &&
+              strcmp((const char *)sqlite3_column_text(q, 0), "ok") == 0,
+          "and is sound");
+    sqlite3_finalize(q);
+    sqlite3_close(db);
     CHECK(sqlite->destroy(&root, id, &e) == VIA_OK && stat(data, &st) < 0, "destroy removes it");
     CHECK(sqlite->destroy(&root, id, &e) == VIA_OK, "destroying what is gone is fine");
     CHECK(!sqlite->locate(&root, "../../etc", data), "what is no id has no place");
@@ -563,7 +579,8 @@ main(void)
     }
     sqlite = via_provider_find("sqlite");
     CHECK(sqlite && !via_provider_find("other"), "sqlite is a type, other is none");
-    test_empty();
+    test_empty("first");
+    test_empty("second");
     test_import_kinds();
     test_refused_kinds();
     test_corrupt();

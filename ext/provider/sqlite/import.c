@@ -2,11 +2,16 @@
 #include "provider/sqlite/import.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "provider/sqlite/pages.h"
 #include "provider/sqlite/source.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static enum via_status
 import_outcome(struct via_sql *to, struct via_error *e)
@@ -78,6 +83,52 @@ import_write(struct via_sql *to, struct via_source *from, const struct via_progr
     return import_outcome(to, e);
 }
 
+/* -- an empty one ------------------------------------------------------------------ */
+
+/* What SQLite made the first time, for every other: opening a database to have its one page written
+ * takes ten times as long as writing it. */
+static struct {
+    pthread_mutex_t lock;
+    size_t size; /* 0: not made yet */
+    char bytes[65536];
+} empty = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Write the empty database; false when it is not known, or cannot be written. SQLite then tells
+ * why, and writes over what is there. */
+static bool
+empty_write(const char *path)
+{
+    bool done = false;
+    int fd;
+
+    pthread_mutex_lock(&empty.lock);
+    if (empty.size > 0 && (fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)) >= 0) {
+        done = pwrite(fd, empty.bytes, empty.size, 0) == (ssize_t)empty.size;
+        if (!done && ftruncate(fd, 0) < 0)
+            via_log(VIA_LOG_WARN, "half a page cannot be taken back: %s", strerror(errno));
+        close(fd);
+    }
+    pthread_mutex_unlock(&empty.lock);
+    return done;
+}
+
+/* Keep what SQLite made of an empty file. */
+static void
+empty_keep(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+
+    pthread_mutex_lock(&empty.lock);
+    if (fd >= 0 && empty.size == 0 && fstat(fd, &st) == 0 && st.st_size > 0 &&
+        st.st_size <= (off_t)sizeof empty.bytes &&
+        pread(fd, empty.bytes, (size_t)st.st_size, 0) == st.st_size)
+        empty.size = (size_t)st.st_size;
+    pthread_mutex_unlock(&empty.lock);
+    if (fd >= 0)
+        close(fd);
+}
+
 enum via_status
 via_import_fill(const char *path, struct via_source *source, const struct via_progress *progress,
                 struct via_error *e)
@@ -85,10 +136,14 @@ via_import_fill(const char *path, struct via_source *source, const struct via_pr
     struct via_sql to = {0};
     enum via_status status;
 
+    if (!source && empty_write(path))
+        return VIA_OK;
     via_sql_open(&to, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
     status = import_outcome(&to, e);
     if (status == VIA_OK)
         status = import_write(&to, source, progress, e);
     via_sql_close(&to);
+    if (!source && status == VIA_OK)
+        empty_keep(path);
     return status;
 }
