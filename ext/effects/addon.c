@@ -41,6 +41,14 @@ provision_run(struct via_store *s, const struct via_operation *op, struct via_er
     return provision_from(s, op, op->payload[0] ? op->payload : NULL, e);
 }
 
+static enum via_status
+provision_work(struct via_store *s, const struct via_operation *op, struct via_error *e)
+{
+    const struct via_provider *provider = via_effect_provider(s, op->addon_id, e);
+
+    return provider ? provider->provision(&s->root, op->addon_id, NULL, NULL, e) : e->status;
+}
+
 /* Storage appears whole or not at all, so what is there is adopted, an empty database is made,
  * and an import, whose source may have changed since, is undone. */
 static enum via_status
@@ -65,6 +73,8 @@ const struct via_effect via_effect_provision = {
     .intent = VIA_INTENT_PROVISION,
     .kind = "addon.create",
     .run = provision_run,
+    .work = provision_work,
+    .done = step_provisioned,
     .failed = step_provision_failed,
     .recover = provision_recover,
 };

@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BATCH_MAX 256 /* operations settled in one transaction */
+#define BATCH_MS 250  /* how long one that is done waits for that */
+
 static const struct via_effect *const effects[] = {
     &via_effect_provision,       &via_effect_purge,      &via_effect_repair, &via_effect_snapshot,
     &via_effect_snapshot_remove, &via_effect_export,     &via_effect_fix,    &via_effect_backup,
@@ -55,33 +58,105 @@ effect_mint(struct via_store *s, const struct via_intent *intent, struct via_err
     return e->status;
 }
 
-static enum via_status
-effect_run(struct via_store *s, const struct via_intent *intent, struct via_error *e)
+/* The intents of a transaction, and how far they are: the first `count` of those left are carried
+ * out, or shall not be, and their rows do not say so yet. */
+struct batch {
+    const struct via_intent *intents;
+    size_t count;
+    size_t left;
+    int64_t since_ms;
+    const struct via_error *why; /* they are not carried out; NULL: they are */
+};
+
+static void
+step_batch(struct via_store *s, const struct via_operation *unused, const void *arg)
 {
-    const struct via_effect *effect = effect_of_intent(intent->kind);
+    const struct batch *b = arg;
     struct via_operation op;
 
-    if (intent->kind == VIA_INTENT_MINT)
-        return effect_mint(s, intent, e);
-    if (!effect || !via_operation_find(&s->write, intent->operation, &op)) {
-        via_ignore(via_sql_take(&s->write, e));
-        return via_error_set(e, VIA_INTERNAL_ERROR, "an operation's row is gone");
+    (void)unused;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct via_effect *effect = effect_of_intent(b->intents[i].kind);
+
+        if (effect && via_operation_find(&s->write, b->intents[i].operation, &op))
+            (b->why ? effect->failed : effect->done)(s, &op, b->why);
     }
-    return effect->run(s, &op, e);
 }
 
-/* An intent that is not carried out because one before it failed. */
+/* `n` intents are over: their operations have no owner any more. */
 static void
-effect_skip(struct via_store *s, const struct via_intent *intent)
+batch_drop(struct via_store *s, struct batch *b, size_t n)
 {
-    const struct via_effect *effect = effect_of_intent(intent->kind);
-    struct via_error why = {VIA_STATE_INVALID, "an earlier step of the same transaction failed"};
-    struct via_error ignored = {0};
-    struct via_operation op;
+    for (size_t i = 0; i < n; i++)
+        if (b->intents[i].operation > 0)
+            via_lock_drop(&s->lock, VIA_LOCK_OPERATION + b->intents[i].operation);
+    b->intents += n;
+    b->left -= n;
+}
 
-    if (effect && via_operation_find(&s->write, intent->operation, &op))
+/* Settle the rows in one transaction. Those that cannot be settled are left to
+ * via_effects_recover(), which finds the work done. */
+static enum via_status
+batch_settle(struct via_store *s, struct batch *b, struct via_error *e)
+{
+    enum via_status status = b->count ? via_effect_step(s, step_batch, NULL, b, e) : VIA_OK;
+
+    batch_drop(s, b, b->count);
+    b->count = 0;
+    return status;
+}
+
+/* One more is carried out. */
+static enum via_status
+batch_put(struct via_store *s, struct batch *b, struct via_error *e)
+{
+    int64_t now_ms = via_clock_mono_ms();
+
+    if (b->count++ == 0)
+        b->since_ms = now_ms;
+    return b->count >= BATCH_MAX || now_ms - b->since_ms >= BATCH_MS ? batch_settle(s, b, e)
+                                                                     : VIA_OK;
+}
+
+/* Carry out the next intent; unless its rows wait in the batch it is over. */
+static enum via_status
+batch_run_next(struct via_store *s, struct batch *b, struct via_error *e)
+{
+    const struct via_intent *next = &b->intents[b->count];
+    const struct via_effect *effect = effect_of_intent(next->kind);
+    struct via_error why = {0}, ignored = {0};
+    struct via_operation op = {0};
+
+    if (next->kind != VIA_INTENT_MINT &&
+        (!effect || !via_operation_find(&s->write, next->operation, &op))) {
+        via_ignore(via_sql_take(&s->write, &why));
+        via_ignore(via_error_set(&why, VIA_INTERNAL_ERROR, "an operation's row is gone"));
+    } else if (effect && effect->work && !next->argument) {
+        if (effect->work(s, &op, &why) == VIA_OK)
+            return batch_put(s, b, e);
+        via_ignore(batch_settle(s, b, &ignored));
         via_ignore(via_effect_fail(s, effect->failed, &op, &why, &ignored));
-    via_ignore(via_sql_take(&s->write, NULL));
+    } else if (batch_settle(s, b, &why) == VIA_OK) {
+        via_ignore(effect ? effect->run(s, &op, &why) : effect_mint(s, next, &why));
+    }
+    via_ignore(batch_settle(s, b, &ignored));
+    batch_drop(s, b, 1);
+    return why.status == VIA_OK ? VIA_OK : via_error_set(e, why.status, "%s", why.message);
+}
+
+/* Record that what is left is not carried out, because something before it failed. */
+static void
+batch_skip(struct via_store *s, struct batch *b)
+{
+    static const struct via_error why = {VIA_STATE_INVALID,
+                                         "an earlier step of the same transaction failed"};
+    struct via_error ignored = {0};
+
+    b->why = &why;
+    while (b->left > 0) {
+        b->count = b->left < BATCH_MAX ? b->left : BATCH_MAX;
+        via_ignore(batch_settle(s, b, &ignored));
+    }
 }
 
 enum via_status
@@ -89,6 +164,7 @@ via_effects_carry_out(struct via_store *s, struct via_error *e)
 {
     struct via_intent *intents = s->intents;
     size_t count = s->intent_count;
+    struct batch b = {.intents = intents, .left = count};
     enum via_status status = VIA_OK;
 
     if (count == 0)
@@ -96,15 +172,13 @@ via_effects_carry_out(struct via_store *s, struct via_error *e)
     (void)sqlite3_busy_timeout(s->write.db, VIA_EFFECT_TIMEOUT_MS);
     s->intents = NULL; /* each step begins a transaction, which forgets them */
     s->intent_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (status == VIA_OK)
-            status = effect_run(s, &intents[i], e);
-        else
-            effect_skip(s, &intents[i]);
-        if (intents[i].operation > 0)
-            via_lock_drop(&s->lock, VIA_LOCK_OPERATION + intents[i].operation);
+    while (status == VIA_OK && b.left > b.count)
+        status = batch_run_next(s, &b, e);
+    if (status == VIA_OK)
+        status = batch_settle(s, &b, e);
+    batch_skip(s, &b);
+    for (size_t i = 0; i < count; i++)
         free(intents[i].argument);
-    }
     free(intents);
     (void)sqlite3_busy_timeout(s->write.db, (int)via_setting_int(&s->read, "busy_timeout_ms"));
     via_ignore(via_sql_take(&s->read, NULL));

@@ -20,6 +20,12 @@ struct via_effect {
     enum via_status (*run)(struct via_store *s, const struct via_operation *op,
                            struct via_error *e);
 
+    /* The same but for the rows, when the intent has no argument and it is a matter of a moment:
+     * `done` settles many in one transaction. On failure nothing is left. NULL: run it. */
+    enum via_status (*work)(struct via_store *s, const struct via_operation *op,
+                            struct via_error *e);
+    via_step_fn done;
+
     /* The step that records that it was not carried out; `arg` is a struct via_error. */
     via_step_fn failed;
 
