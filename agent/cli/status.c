@@ -6,10 +6,20 @@
 #include "cli/verbs.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #define STUCK_MS (60 * 1000)
 #define RECENT_MS (86400 * 1000)
 #define REFUSALS 5
+#define PROBLEMS 8
+
+/* The disk of the state root, and the logs of the control plane's databases; -1: not to be seen. */
+struct disk {
+    int64_t free_bytes;
+    int64_t total_bytes;
+    int64_t control_wal_bytes;
+};
 
 struct status {
     char root[VIA_PATH_SIZE];
@@ -18,12 +28,17 @@ struct status {
     struct cli_rows counts;
     struct cli_rows addons;
     struct cli_rows refusals;
+    struct cli_rows findings; /* of each code: severity, how many, and one of them */
+    struct cli_rows storage;
+    struct disk disk;
 };
 
 struct problem {
-    enum via_status status;
+    const char *code;
     const char *message;
-    const char *line; /* to type; NULL: the code's remedy */
+    int64_t more;           /* of the same code */
+    enum via_status remedy; /* VIA_OK: `line` says it */
+    const char *line;       /* to type */
 };
 
 /* -- facts ----------------------------------------------------------------------- */
@@ -52,6 +67,31 @@ status_count(struct cli *cli, struct cli_rows *rows)
     cli_query(cli, &st, rows);
 }
 
+static int64_t
+file_bytes(const struct via_root *root, const char *relative)
+{
+    char path[VIA_PATH_SIZE];
+    struct stat st;
+
+    via_root_join(root, relative, path);
+    return lstat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+static void
+disk_look(struct disk *d)
+{
+    struct via_root root;
+    struct statvfs fs;
+
+    *d = (struct disk){-1, -1, -1};
+    if (via_root_find(&root, NULL) != VIA_OK || statvfs(root.path, &fs) < 0)
+        return;
+    d->free_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
+    d->total_bytes = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
+    d->control_wal_bytes =
+        file_bytes(&root, "control-plane.db-wal") + file_bytes(&root, "runtime.db-wal");
+}
+
 static void
 status_gather(struct cli *cli, struct status *s)
 {
@@ -67,49 +107,77 @@ status_gather(struct cli *cli, struct status *s)
                             "WHERE outcome = 'refused'");
     cli_statement_integer(&st, " ORDER BY at DESC LIMIT ", REFUSALS);
     cli_query(cli, &st, &s->refusals);
+    cli_statement_init(&st, "SELECT code, severity, count(*) AS count, reason, remediation "
+                            "FROM via_findings GROUP BY code ORDER BY severity, code");
+    cli_query(cli, &st, &s->findings);
+    cli_statement_init(&st, "SELECT sum(size_bytes) AS size_bytes, sum(wal_bytes) AS wal_bytes "
+                            "FROM via_storage");
+    cli_query(cli, &st, &s->storage);
     if (cli_is_shown(cli))
         return;
+    disk_look(&s->disk);
     if (cli_agent_find(&s->agent, &s->agent_error) == VIA_OK &&
         cli_agent_check(&s->agent, &s->agent_error) != VIA_OK)
         return;
 }
 
 static bool
-has_failed_addons(const struct status *s)
+finding_matters(const struct status *s, size_t row)
 {
-    for (size_t i = 0; i < s->addons.count; i++)
-        if (strcmp(cli_rows_text(&s->addons, i, "state"), "failed") == 0)
-            return true;
-    return false;
+    return strcmp(cli_rows_text(&s->findings, row, "severity"), "info") != 0;
 }
 
-/* What is wrong with this host; at most 3. */
+/* How many findings of `code`, or, for NULL, of all that want mending. */
+static int64_t
+findings_count(const struct status *s, const char *code)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < s->findings.count; i++)
+        if (code ? strcmp(cli_rows_text(&s->findings, i, "code"), code) == 0
+                 : finding_matters(s, i))
+            n += cli_rows_integer(&s->findings, i, "count");
+    return n;
+}
+
+/* What is wrong with this host: the agent, then what doctor finds, a line a code. */
 static size_t
-status_problems(const struct status *s, struct problem out[3])
+status_problems(const struct status *s, struct problem out[PROBLEMS])
 {
     size_t n = 0;
 
     if (s->agent_error.status != VIA_OK)
-        out[n++] = (struct problem){s->agent_error.status, s->agent_error.message, NULL};
-    if (has_failed_addons(s))
-        out[n++] = (struct problem){VIA_ADDON_UNAVAILABLE, "some add-ons failed to be made",
-                                    "via sql \"SELECT name, app, id FROM via_addons WHERE state = "
-                                    "'failed'\""};
-    if (cli_rows_integer(&s->counts, 0, "operations_stuck") > 0)
-        out[n++] = (struct problem){VIA_OPERATION_INTERRUPTED,
-                                    "some operations have been under way for over a minute",
-                                    "via sql \"SELECT id, kind, subject, state, phase FROM "
-                                    "via_operations WHERE state IN ('pending', 'running')\""};
+        out[n++] = (struct problem){.code = via_status_word(s->agent_error.status),
+                                    .message = s->agent_error.message,
+                                    .remedy = s->agent_error.status};
+    if (cli_rows_integer(&s->counts, 0, "operations_stuck") > 0 &&
+        findings_count(s, "operation_stuck") == 0)
+        out[n++] = (struct problem){.code = via_status_word(VIA_OPERATION_INTERRUPTED),
+                                    .message = "some operations have been under way for over a "
+                                               "minute",
+                                    .line = "via sql \"SELECT id, kind, subject, state, phase, "
+                                            "progress FROM via_operations WHERE state IN "
+                                            "('pending', 'running')\""};
+    for (size_t i = 0; n < PROBLEMS && i < s->findings.count; i++) {
+        int64_t count = cli_rows_integer(&s->findings, i, "count");
+
+        if (finding_matters(s, i))
+            out[n++] = (struct problem){
+                .code = cli_rows_text(&s->findings, i, "code"),
+                .message = cli_rows_text(&s->findings, i, "reason"),
+                .more = count - 1,
+                .line = count > 1 ? "via doctor" : cli_rows_text(&s->findings, i, "remediation")};
+    }
     return n;
 }
 
 static void
 problem_put_line(const struct cli *cli, const struct problem *p, struct via_buf *b)
 {
-    if (p->line)
+    if (p->remedy == VIA_OK)
         via_buf_puts(b, p->line);
     else
-        cli_remedy_put(cli, p->status, b);
+        cli_remedy_put(cli, p->remedy, b);
 }
 
 /* -- JSON ------------------------------------------------------------------------ */
@@ -120,6 +188,16 @@ text_member(struct via_buf *b, const char *key, const char *text)
     via_buf_printf(b, ",\"%s\":", key);
     if (text && *text)
         via_buf_put_json(b, text, strlen(text));
+    else
+        via_buf_puts(b, "null");
+}
+
+static void
+bytes_member(struct via_buf *b, const char *before, int64_t bytes)
+{
+    via_buf_puts(b, before);
+    if (bytes >= 0)
+        via_buf_printf(b, "%lld", (long long)bytes);
     else
         via_buf_puts(b, "null");
 }
@@ -149,7 +227,8 @@ problems_put_json(const struct cli *cli, const struct problem *problems, size_t 
     via_buf_init(&line);
     via_buf_printf(b, ",\"degraded\":%s,\"problems\":[", count ? "true" : "false");
     for (size_t i = 0; i < count; i++) {
-        via_buf_printf(b, "%s{\"code\":\"%s\"", i ? "," : "", via_status_word(problems[i].status));
+        via_buf_printf(b, "%s{\"code\":\"%s\",\"count\":%lld", i ? "," : "", problems[i].code,
+                       (long long)problems[i].more + 1);
         text_member(b, "message", problems[i].message);
         via_buf_reset(&line);
         problem_put_line(cli, &problems[i], &line);
@@ -174,6 +253,15 @@ status_put_json(struct cli *cli, const struct status *s, const struct problem *p
     for (size_t i = 0; i < s->addons.count; i++)
         via_buf_printf(b, "%s\"%s\":%lld", i ? "," : "", cli_rows_text(&s->addons, i, "state"),
                        (long long)cli_rows_integer(&s->addons, i, "count"));
+    via_buf_printf(
+        b, "},\"findings\":%lld,\"snapshots_overdue\":%lld", (long long)findings_count(s, NULL),
+        (long long)(findings_count(s, "snapshot_overdue") + findings_count(s, "snapshot_failing")));
+    via_buf_puts(b, ",\"storage\":{");
+    (void)cli_rows_put_members(&s->storage, 0, NULL, false, b);
+    via_buf_puts(b, "},\"disk\":{");
+    bytes_member(b, "\"free_bytes\":", s->disk.free_bytes);
+    bytes_member(b, ",\"total_bytes\":", s->disk.total_bytes);
+    bytes_member(b, ",\"control_wal_bytes\":", s->disk.control_wal_bytes);
     via_buf_puts(b, "},\"refusals\":");
     cli_rows_put_array(&s->refusals, b);
     problems_put_json(cli, problems, count, b);
@@ -189,6 +277,24 @@ agent_put(const struct status *s, struct via_buf *b)
     else
         via_buf_printf(b, "agent       %s, pid %lld, listen %s, socket %s\n", s->agent.version,
                        (long long)s->agent.pid, s->agent.listen, s->agent.socket);
+}
+
+static void
+disk_put(const struct status *s, struct via_buf *b)
+{
+    via_buf_puts(b, "storage     ");
+    cli_rows_put_named(&s->storage, 0, "size_bytes", b);
+    via_buf_puts(b, ", logs ");
+    cli_rows_put_named(&s->storage, 0, "wal_bytes", b);
+    via_buf_printf(
+        b, "\nsnapshots   %lld overdue\nfindings    %lld\n",
+        (long long)(findings_count(s, "snapshot_overdue") + findings_count(s, "snapshot_failing")),
+        (long long)findings_count(s, NULL));
+    if (s->disk.total_bytes > 0)
+        via_buf_printf(b, "disk        %lld of %lld MB free, control plane's logs %lld kB\n",
+                       (long long)(s->disk.free_bytes >> 20),
+                       (long long)(s->disk.total_bytes >> 20),
+                       (long long)(s->disk.control_wal_bytes >> 10));
 }
 
 static void
@@ -212,12 +318,15 @@ status_put(struct cli *cli, const struct status *s, const struct problem *proble
     via_buf_printf(b, "operations  %lld under way, %lld failed in the last day\n",
                    (long long)cli_rows_integer(c, 0, "operations_pending"),
                    (long long)cli_rows_integer(c, 0, "operations_failed"));
+    disk_put(s, b);
     if (s->refusals.count > 0)
         via_buf_puts(b, "\nlast refusals\n");
     cli_rows_put_table(&s->refusals, b);
     for (size_t i = 0; i < count; i++) {
-        via_buf_printf(b, "%s%s: %s\ntry: ", i ? "" : "\n", via_status_word(problems[i].status),
-                       problems[i].message);
+        via_buf_printf(b, "%s%s: %s", i ? "" : "\n", problems[i].code, problems[i].message);
+        if (problems[i].more > 0)
+            via_buf_printf(b, " (and %lld more)", (long long)problems[i].more);
+        via_buf_puts(b, "\ntry: ");
         problem_put_line(cli, &problems[i], b);
         via_buf_putc(b, '\n');
     }
@@ -226,7 +335,7 @@ status_put(struct cli *cli, const struct status *s, const struct problem *proble
 int
 cli_status(struct cli *cli)
 {
-    struct problem problems[3];
+    struct problem problems[PROBLEMS];
     struct status s;
     size_t count = 0;
 
@@ -242,5 +351,7 @@ cli_status(struct cli *cli)
     cli_rows_deinit(&s.counts);
     cli_rows_deinit(&s.addons);
     cli_rows_deinit(&s.refusals);
+    cli_rows_deinit(&s.findings);
+    cli_rows_deinit(&s.storage);
     return count > 0;
 }
