@@ -48,7 +48,8 @@ API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest 
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
           change progress snapshot backup bind app appstate appstatus appmend env secret audit \
-          doctor keys status shell run/launch run/instance run/place run/child run/user run/sweep
+          doctor keys status shell run/launch run/instance run/place run/child run/user run/sweep \
+          complete
 AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)
 CLIS    := $(CLI:%=agent/cli/%)
@@ -187,10 +188,18 @@ help:
 
 .PHONY: install uninstall
 HEADERS := via.h
+COMPLETIONS := bash-completion/completions/via bash-completion/completions/vary \
+    zsh/site-functions/_via fish/vendor_completions.d/via.fish fish/vendor_completions.d/vary.fish
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/via $(DESTDIR)$(PREFIX)/include/via
 	install -m 755 $(BUILD)/via $(BUILD)/viad $(DESTDIR)$(PREFIX)/bin
 	ln -sf via $(DESTDIR)$(PREFIX)/bin/vary
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(dir $(COMPLETIONS)))
+	$(BUILD)/via completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/via
+	ln -sf via $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vary
+	$(BUILD)/via completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_via
+	$(BUILD)/via completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/via.fish
+	ln -sf via.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vary.fish
 	install -m 755 $(BUILD)/via.so $(DESTDIR)$(PREFIX)/lib/via
 	install -m 644 $(BUILD)/libvia.a $(BUILD)/libvia.so $(DESTDIR)$(PREFIX)/lib
 	install -m 644 $(HEADERS:%=include/via/%) $(DESTDIR)$(PREFIX)/include/via
@@ -200,6 +209,7 @@ install: all
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,via viad vary)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/,libvia.a libvia.so)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/,$(COMPLETIONS))
 	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/,lib/via lib/tcltk/via include/via)
 
 -include $(EXT_OBJ:.o=.d) $(CORE_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(CLIENT_OBJ:.o=.d)

@@ -1,6 +1,7 @@
 /* args.c: from argv to a verb, its operands and its options. */
 #include "cli/args.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +124,20 @@ operand_next(const char **row, struct operand *out)
     out->repeated = strncmp(p, "...", 3) == 0;
     *row = p + strcspn(p, " ");
     return true;
+}
+
+bool
+cli_verb_operand(const struct cli_verb *verb, size_t index, char *out, size_t size)
+{
+    const char *row = verb->operands;
+    struct operand o = {0};
+
+    while (operand_next(&row, &o))
+        if (o.repeated || index-- == 0) {
+            (void)snprintf(out, size, "%.*s", (int)o.length, o.name);
+            return true;
+        }
+    return false;
 }
 
 static bool

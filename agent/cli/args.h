@@ -105,6 +105,10 @@ const char *cli_args_operand(const struct cli_args *a, const char *name);
 /* The words from the operand `name` on (for NAME...); *count receives how many. */
 char **cli_args_rest(const struct cli_args *a, const char *name, size_t *count);
 
+/* The name of a verb's operand `index`, counted from 0, without brackets and dots. False when it
+ * takes none there. */
+bool cli_verb_operand(const struct cli_verb *verb, size_t index, char *out, size_t size);
+
 /* The nearest of `count` words to `word`, or NULL when none is near. */
 const char *cli_args_nearest(const char *word, const char *const *words, size_t count);
 

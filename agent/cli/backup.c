@@ -163,7 +163,7 @@ backup_read(struct cli *cli, const char *state,
     char fingerprint[FINGERPRINT_LENGTH + 1];
     struct via_host_request request = {.file = cli_operand(cli, "FILE"),
                                        .passphrase_file = cli_option(cli, CLI_OPT_PASSPHRASE_FILE),
-                                       .progress = cli_progress()};
+                                       .progress = cli_is_json(cli) ? NULL : cli_progress()};
     struct via_host_report report;
 
     if (cli_is_shown(cli)) {

@@ -146,7 +146,7 @@ cli_execute(struct cli *cli, const struct cli_statement *st, struct cli_rows *ro
 
     if (!cli_ok(cli) || !cli_open(cli))
         return;
-    via_effects_observe(cli_progress());
+    via_effects_observe(cli_is_json(cli) ? NULL : cli_progress());
     q = cli_statement_prepare(st, &cli->sql);
     while (via_sql_row(&cli->sql, q))
         if (rows)

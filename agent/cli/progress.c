@@ -39,5 +39,5 @@ cli_progress_end(void)
 {
     if (drawn_ms)
         (void)fputs("\r     \r", stderr);
-    drawn_ms = 0;
+    drawn_ms = begun_ms = 0;
 }

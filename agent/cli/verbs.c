@@ -128,6 +128,10 @@ const struct cli_verb cli_verbs[] = {
     {"via", NULL, "sql", "[STATEMENT]", 0, 0,
      "Open the sqlite3 shell with the via_* tables, or run one statement in it.",
      "via sql \"SELECT name, app, state FROM via_addons\"", cli_sql},
+    {"via", NULL, "completion", "SHELL [WORD...]", 0, 0,
+     "Print what lets a shell (bash, zsh, fish) complete commands and names; asked by that, with\n"
+     "the words behind --, what may stand for the last of them.",
+     "via completion bash", cli_completion},
     {"vary", "app", "deploy", "APP", 0, BIT(TARGET) | BIT(ARTIFACT) | BIT(RELEASE),
      "Put a release on a target: a new one from the current bindings, or one made before.",
      "vary app deploy api --target prod --artifact sha256:9f2c", cli_app_deploy},
@@ -147,6 +151,10 @@ const struct cli_verb cli_verbs[] = {
     {"vary", "app", "repair", "APP", 0, BIT(TARGET),
      "Mint an app's tokens again where its launchers keep them, and renew its leases.",
      "vary app repair api --target prod", cli_app_repair},
+    {"vary", NULL, "completion", "SHELL [WORD...]", 0, 0,
+     "Print what lets a shell (bash, zsh, fish) complete commands and names; asked by that, with\n"
+     "the words behind --, what may stand for the last of them.",
+     "via completion bash", cli_completion},
 };
 
 const size_t cli_verb_count = sizeof cli_verbs / sizeof *cli_verbs;

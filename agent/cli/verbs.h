@@ -46,6 +46,7 @@ int cli_keys_retire(struct cli *cli);
 int cli_doctor(struct cli *cli);
 int cli_status(struct cli *cli);
 int cli_sql(struct cli *cli);
+int cli_completion(struct cli *cli);
 int cli_launch(struct cli *cli); /* via run */
 
 #endif
