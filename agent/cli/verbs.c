@@ -113,8 +113,8 @@ const struct cli_verb cli_verbs[] = {
      "List the host's keys: active ones sign, those in state verify only check what they signed.",
      "via keys list", cli_keys_list},
     {"via", "keys", "rotate", "USE", 0, 0,
-     "Make a new key of a use (workload, generation, manifest, audit, seal, backup): it signs from\n"
-     "now on, and what older ones signed still verifies.",
+     "Make a new key of a use (workload, generation, manifest, audit, seal, backup): it signs\n"
+     "from now on, and what older ones signed still verifies.",
      "via keys rotate workload", cli_keys_rotate},
     {"via", "keys", "retire", "KID", 0, 0,
      "End a key for good, from the next operation on: tokens signed with it are refused, releases\n"

@@ -96,13 +96,22 @@ via_transport_new(const struct via_config *config)
     return t;
 }
 
+/* One of the lines is the token. */
+static void
+headers_free(struct curl_slist *list)
+{
+    for (struct curl_slist *at = list; at; at = at->next)
+        explicit_bzero(at->data, strlen(at->data));
+    curl_slist_free_all(list);
+}
+
 void
 via_transport_free(struct via_transport *t)
 {
     if (!t)
         return;
     curl_easy_cleanup(t->curl);
-    curl_slist_free_all(t->headers);
+    headers_free(t->headers);
     free(t);
 }
 
@@ -124,11 +133,11 @@ via_transport_set_token(struct via_transport *t, const char *token)
         longer = curl_slist_append(list, fixed[i]);
     }
     if (!longer) {
-        curl_slist_free_all(list);
+        headers_free(list);
         return false;
     }
     curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, longer);
-    curl_slist_free_all(t->headers);
+    headers_free(t->headers);
     t->headers = longer;
     return true;
 }

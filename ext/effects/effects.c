@@ -52,6 +52,7 @@ effect_mint(struct via_store *s, const struct via_intent *intent, struct via_err
     if (via_token_claims(s, intent->subject, intent->number, &claims, e) != VIA_OK)
         return e->status;
     via_buf_init(&token);
+    token.secret = true;
     if (via_jwt_sign(s->keys, &claims, &token, e) == VIA_OK)
         via_ignore(via_fs_write(intent->argument, token.data, token.len, 0600, NULL, e));
     via_buf_deinit(&token);
