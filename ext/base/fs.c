@@ -358,12 +358,8 @@ via_fs_read(const char *path, size_t max, char **out, size_t *n, struct via_erro
 }
 
 static enum via_status
-publish(const char *from, const char *to, bool replace, struct via_error *e)
+move(const char *from, const char *to, bool replace, struct via_error *e)
 {
-    enum via_status status = via_fs_sync(from, e);
-
-    if (status != VIA_OK)
-        return status;
     if ((replace ? rename(from, to) : rename_new(from, to)) < 0)
         return errno == EEXIST
                    ? via_error_set(e, VIA_STATE_INVALID, "%.200s exists already", base_name(to))
@@ -371,6 +367,28 @@ publish(const char *from, const char *to, bool replace, struct via_error *e)
     if (sync_parent(to) < 0)
         return fs_fail(e, errno, "synced", to);
     return VIA_OK;
+}
+
+enum via_status
+via_fs_move(const char *from, const char *to, struct via_error *e)
+{
+    return move(from, to, true, e);
+}
+
+enum via_status
+via_fs_link(const char *from, const char *to, struct via_error *e)
+{
+    if (link(from, to) < 0 || sync_parent(to) < 0)
+        return fs_fail(e, errno, "linked", from);
+    return VIA_OK;
+}
+
+static enum via_status
+publish(const char *from, const char *to, bool replace, struct via_error *e)
+{
+    enum via_status status = via_fs_sync(from, e);
+
+    return status == VIA_OK ? move(from, to, replace, e) : status;
 }
 
 enum via_status

@@ -41,6 +41,14 @@ VIA_MUST_USE enum via_status via_fs_publish(const char *from, const char *to, st
 VIA_MUST_USE enum via_status via_fs_publish_new(const char *from, const char *to,
                                                 struct via_error *e);
 
+/* Rename `from`, which is synced, over `to` in the same folder without opening it; fsync the
+ * folder. */
+VIA_MUST_USE enum via_status via_fs_move(const char *from, const char *to, struct via_error *e);
+
+/* Give the file `from` a second name `to`, which is new, and fsync its folder.
+ * VIA_STATE_UNAVAILABLE where it cannot be done. */
+VIA_MUST_USE enum via_status via_fs_link(const char *from, const char *to, struct via_error *e);
+
 /* fsync a file or a directory. */
 VIA_MUST_USE enum via_status via_fs_sync(const char *path, struct via_error *e);
 

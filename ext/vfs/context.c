@@ -169,8 +169,9 @@ via_context_refusal(struct via_context *c, const struct via_claims *claims, cons
     pthread_mutex_unlock(&use_lock);
 }
 
-bool
-via_context_is_fresh(struct via_context *c, const struct via_grant *grant, int64_t now_ms)
+/* Is the page lost? */
+static bool
+context_look(struct via_context *c, int64_t now_ms)
 {
     int64_t looked_ms = atomic_load_explicit(&c->looked_ms, memory_order_relaxed);
 
@@ -180,6 +181,23 @@ via_context_is_fresh(struct via_context *c, const struct via_grant *grant, int64
         if (!via_epoch_is_current(&c->epoch, &c->root))
             atomic_store_explicit(&c->is_lost, true, memory_order_relaxed);
     }
-    return !atomic_load_explicit(&c->is_lost, memory_order_relaxed) &&
-           via_grant_is_fresh(grant, &c->epoch, now_ms);
+    return atomic_load_explicit(&c->is_lost, memory_order_relaxed);
+}
+
+bool
+via_context_is_fresh(struct via_context *c, const struct via_grant *grant, int64_t now_ms)
+{
+    return !context_look(c, now_ms) && via_grant_is_fresh(grant, &c->epoch, now_ms);
+}
+
+uint64_t
+via_context_epoch(struct via_context *c)
+{
+    return atomic_load_explicit(&c->is_lost, memory_order_relaxed) ? 0 : via_epoch_now(&c->epoch);
+}
+
+bool
+via_context_is_epoch(struct via_context *c, uint64_t epoch, int64_t now_ms)
+{
+    return !context_look(c, now_ms) && via_epoch_is(&c->epoch, epoch);
 }

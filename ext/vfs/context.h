@@ -43,4 +43,10 @@ void via_context_refusal(struct via_context *c, const struct via_claims *claims,
 /* Is `grant` good at `now_ms` without asking? One atomic load, and a stat once a second. */
 bool via_context_is_fresh(struct via_context *c, const struct via_grant *grant, int64_t now_ms);
 
+/* The epoch of now, 0 when nothing that is found out now can be relied on later. */
+uint64_t via_context_epoch(struct via_context *c);
+
+/* Has nothing changed since `epoch`? One atomic load, and a stat once a second. */
+bool via_context_is_epoch(struct via_context *c, uint64_t epoch, int64_t now_ms);
+
 #endif

@@ -53,6 +53,34 @@ file_ask(struct via_file *f, enum via_vfs_verdict verdict, const char *sentence)
     return file_ask_slowly(f, verdict, sentence);
 }
 
+/* -- is this still the storage? -------------------------------------------------- */
+
+static int
+file_look_again(struct via_file *f)
+{
+    sqlite3_file *file = via_file_real(f);
+    uint64_t epoch = via_context_epoch(f->guard->context);
+    struct via_error e = {0};
+    int moved = 0;
+
+    if (file->pMethods->xFileControl(file, SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved) {
+        via_guard_place(f->guard, epoch);
+        return SQLITE_OK;
+    }
+    via_error_set(&e, VIA_ADDON_UNAVAILABLE,
+                  "the storage of this add-on has been exchanged or is gone; open it again");
+    return via_refusal_put(SQLITE_IOERR_AUTH, &e);
+}
+
+/* A restore puts another file in this one's place, with every lock of the log in hand and the epoch
+ * moved before it lets go. So whoever has just got a lock looks whether the epoch moved: here no
+ * page is read, and no log folded in, that belongs to another file. */
+static inline int
+file_check_place(struct via_file *f)
+{
+    return via_guard_is_placed(f->guard) ? SQLITE_OK : file_look_again(f);
+}
+
 /* -- where transactions begin ---------------------------------------------------- */
 
 static int
@@ -63,6 +91,13 @@ file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 
     if (rc == SQLITE_OK)
         rc = real(file)->pMethods->xShmLock(real(file), offset, n, flags);
+    /* Who holds the write slot keeps a restore away, and must be able to finish. */
+    if (rc == SQLITE_OK && flags & SQLITE_SHM_LOCK && !f->locks.is_writer) {
+        rc = file_check_place(f);
+        if (rc != SQLITE_OK)
+            (void)real(file)->pMethods->xShmLock(real(file), offset, n,
+                                                 flags ^ (SQLITE_SHM_LOCK | SQLITE_SHM_UNLOCK));
+    }
     if (rc == SQLITE_OK)
         via_policy_note_shm(&f->locks, offset, n, flags);
     return rc;
@@ -70,16 +105,31 @@ file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 
 /* The first lock: somebody may have taken the database out of WAL mode since it was opened. */
 static int
-file_begin(sqlite3_file *file)
+file_begin(struct via_file *f)
 {
     struct via_error e = {0};
 
-    if (via_file_check_header(real(file), &e) == VIA_OK)
+    if (via_file_check_header(via_file_real(f), &e) == VIA_OK)
         return SQLITE_OK;
-    (void)real(file)->pMethods->xUnlock(real(file), SQLITE_LOCK_NONE);
-    self(file)->locks.level = SQLITE_LOCK_NONE;
-    via_guard_refusal(self(file)->guard, &e);
+    via_guard_refusal(f->guard, &e);
     return via_refusal_put(SQLITE_IOERR_AUTH, &e);
+}
+
+/* Before the log is opened by its name, and before it is folded in and its name removed: that name
+ * may be another file's by now. */
+static int
+file_settle_lock(struct via_file *f, int level, bool is_first)
+{
+    sqlite3_file *file = via_file_real(f);
+    int rc = is_first || level == SQLITE_LOCK_EXCLUSIVE ? file_check_place(f) : SQLITE_OK;
+
+    if (rc == SQLITE_OK && is_first)
+        rc = file_begin(f);
+    if (rc != SQLITE_OK) {
+        f->locks.level = is_first ? SQLITE_LOCK_NONE : SQLITE_LOCK_SHARED;
+        (void)file->pMethods->xUnlock(file, f->locks.level);
+    }
+    return rc;
 }
 
 static int
@@ -96,7 +146,7 @@ file_lock(sqlite3_file *file, int level)
         return rc;
     if (f->locks.level < level)
         f->locks.level = level;
-    return is_first ? file_begin(file) : SQLITE_OK;
+    return file_settle_lock(f, level, is_first);
 }
 
 static int
@@ -115,6 +165,8 @@ file_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile *
     struct via_file *f = self(file);
     int rc = file_ask(f, via_policy_shm_map(&f->locks), "the write-ahead log has been closed");
 
+    if (rc == SQLITE_OK && !f->locks.is_mapped)
+        rc = file_check_place(f); /* the index, too, is opened by its name */
     if (rc != SQLITE_OK)
         return rc;
     rc = real(file)->pMethods->xShmMap(real(file), page, size, extend, out);

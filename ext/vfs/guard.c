@@ -242,6 +242,18 @@ via_guard_check_write(struct via_guard *g, struct via_error *e)
     return status;
 }
 
+bool
+via_guard_is_placed(const struct via_guard *g)
+{
+    return via_context_is_epoch(g->context, g->placed_epoch, via_clock_coarse_ms());
+}
+
+void
+via_guard_place(struct via_guard *g, uint64_t epoch)
+{
+    g->placed_epoch = epoch;
+}
+
 enum via_status
 via_guard_set(struct via_guard *g, const struct via_grant_slot *slot, struct via_error *e)
 {

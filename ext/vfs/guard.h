@@ -20,6 +20,7 @@ struct via_guard {
     const struct via_grant *grant; /* in force: `own`, the slot's, or NULL */
     struct via_grant own;          /* made here: by opening or by renewing */
     bool may_write;                /* as the slot says; true for the other doors */
+    uint64_t placed_epoch; /* when the file was last seen to be the one of its name; or 0 */
 };
 
 /* Pass the door that `request` asks for. `name` and the request's texts are borrowed. On
@@ -43,6 +44,13 @@ VIA_MUST_USE enum via_status via_guard_check_read(struct via_guard *g, struct vi
 
 /* May the transaction that is open write? Renews nothing: it started, so it may finish. */
 VIA_MUST_USE enum via_status via_guard_check_write(struct via_guard *g, struct via_error *e);
+
+/* Is the file still the one of its name, as far as can be told without looking? Asked with a lock
+ * in hand that a restore waits for, so that a yes holds as long as the lock. */
+bool via_guard_is_placed(const struct via_guard *g);
+
+/* It was just looked at, in `epoch` (of before the look), and is. */
+void via_guard_place(struct via_guard *g, uint64_t epoch);
 
 /* Set or clear the grant of a locked file. VIA_ADDON_UNAVAILABLE for a grant of another add-on;
  * then none is in force. */
