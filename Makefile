@@ -25,16 +25,17 @@ IDENTITY := codec keyfile keyfolder keys jwt passphrase
 RULES    := names assign lifecycle gates readiness schedule
 SQL      := sql
 CONTROL  := access addon app audit backup binding chain env instance key manifest mark moved \
-            operation options profile prune release replica schedule schema setting snapshot store token witness
+            operation options profile prune release replica restore schedule schema setting \
+            snapshot store token witness
 ARCHIVE  := member reader seal writer
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow \
-            sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/source sqlite/storage \
-            sqlite/transfer sqlite/verify
+            sqlite/hold sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/restore \
+            sqlite/source sqlite/storage sqlite/transfer sqlite/verify
 EFFECTS  := addon backup copies doctor doctor_audit doctor_files doctor_host doctor_mend \
-            doctor_rows effects host keys schedule step
+            doctor_rows effects host keys restore schedule step
 VFS      := refusal policy context guard file open vfs
 TABLES   := addons apps backups bindings cursor deploys engine env findings gates generations hub \
-            instances keys newfile readiness records releases row snapshots storage
+            instances keys newfile readiness records releases restores row snapshots storage
 CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%) \
         $(SQL:%=ext/sql/%) $(CONTROL:%=ext/control/%) $(PROVIDER:%=ext/provider/%) \
         $(ARCHIVE:%=ext/archive/%) \
@@ -47,9 +48,8 @@ API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest 
           jwks routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
-          change progress snapshot backup bind app appstate appstatus appmend env secret audit \
-          doctor keys status shell run/launch run/instance run/place run/child run/user run/sweep \
-          complete
+          change progress snapshot restore backup bind app appstate appstatus appmend env secret \
+          audit doctor keys status shell run/launch run/instance run/place run/child run/user run/sweep complete
 AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)
 CLIS    := $(CLI:%=agent/cli/%)

@@ -28,7 +28,7 @@ static const struct via_table *const all_tables[] = {
     &via_table_readiness,   &via_table_operations, &via_table_audit,
     &via_table_settings,    &via_table_findings,   &via_table_gates,
     &via_table_audit_heads, &via_table_env,        &via_table_backups,
-    &via_table_keys,
+    &via_table_keys,        &via_table_restores,
 };
 #define TABLE_COUNT (sizeof all_tables / sizeof all_tables[0])
 

@@ -185,6 +185,32 @@ via_agent_access(struct via_agent *a, int worker, struct via_error *e)
     return a->access[worker];
 }
 
+/* Stop what still runs on add-ons whose restore has waited long enough. The phase is written with
+ * the epoch moved, so there is nothing to ask while it stands still. */
+static void
+agent_drain(struct via_agent *a)
+{
+    uint64_t epoch = via_epoch_now(atomic_load(&a->epoch));
+    char addon_id[VIA_ID_SIZE] = "";
+
+    if (epoch != 0 && epoch == a->drain_epoch)
+        return;
+    a->drain_epoch = epoch;
+    while (via_access_next_interrupted(a->tick_access, addon_id)) {
+        a->drain_epoch = 0; /* look again, for what slipped in */
+        via_pool_drain(a->pool, addon_id, via_clock_mono_ms());
+    }
+}
+
+static void
+stream_interrupted(void *arg, const struct via_grant *grant)
+{
+    struct via_agent *a = arg;
+
+    via_ignore(
+        via_witness_interrupt(a->witness, &grant->claims, grant->binding, VIA_ADDON_DRAINING));
+}
+
 void
 via_agent_tick(struct via_agent *a, int64_t second)
 {
@@ -199,7 +225,8 @@ via_agent_tick(struct via_agent *a, int64_t second)
     bounds_refresh(a);
     via_tokens_tick(a->tokens, via_clock_now_ms());
     via_profiles_tick(a->profiles, via_clock_now_ms());
-    via_streams_tick(&a->streams, a->pool, via_clock_mono_ms());
+    agent_drain(a);
+    via_streams_tick(&a->streams, a->pool, via_clock_mono_ms(), stream_interrupted, a);
     via_pool_tick(a->pool);
     if (second % RECOVER_EVERY_S == 0 && via_effects_is_due(via_access_db(a->tick_access)))
         agent_recover();

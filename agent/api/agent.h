@@ -30,7 +30,8 @@ struct via_agent {
     struct via_lane door;                   /* requests that the gates have to look at */
     struct via_access *access[VIA_WORKERS]; /* each of its worker alone, made on first use */
     const struct via_epoch *access_epoch[VIA_WORKERS];
-    struct via_access *tick_access; /* of the tick */
+    struct via_access *tick_access; /* of the tick, as the next */
+    uint64_t drain_epoch;           /* when it last found nothing to interrupt */
     struct via_keyring *keys;       /* for their public halves, under keys_mutex */
     pthread_mutex_t keys_mutex;
     char listen[VIA_LISTEN_SIZE];

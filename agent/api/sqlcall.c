@@ -172,6 +172,16 @@ call_explain_storage(struct via_call *c)
     via_call_turn_away(c, &c->run.pass->grant.claims, &e);
 }
 
+/* It ran when a restore would wait no longer. */
+static void
+call_interrupted(struct via_call *c)
+{
+    const struct via_grant *grant = &c->run.pass->grant;
+
+    via_ignore(via_witness_interrupt(c->agent->witness, &grant->claims, grant->binding,
+                                     c->run.error.status));
+}
+
 /* The storage layer found the grant stale: ask the gates again, a few times at most. True: the call
  * was handed on. */
 static bool
@@ -226,6 +236,8 @@ task_more(struct via_task *task, int worker)
     c->piece_at = 0;
     if (c->streamed == VIA_RUN_MORE)
         via_streams_put(&c->agent->streams, &c->stream, &c->run);
+    if (c->run.error.status == VIA_ADDON_DRAINING)
+        call_interrupted(c);
     if (c->streamed == VIA_RUN_FAILED || c->streamed == VIA_RUN_STALE)
         via_log(VIA_LOG_WARN, "a result was cut off: %s: %s", via_status_word(c->run.error.status),
                 c->run.error.message);
@@ -268,6 +280,8 @@ call_conclude(struct via_call *c, enum via_run_state state, int worker)
             return;
         break;
     default:
+        if (c->run.error.status == VIA_ADDON_DRAINING)
+            call_interrupted(c);
         if ((c->run.rc & 0xff) == SQLITE_CANTOPEN)
             call_explain_storage(c);
         else

@@ -62,12 +62,26 @@ cli_addon_check(struct cli *cli, char id[VIA_ID_SIZE])
     return cli_ok(cli);
 }
 
+void
+cli_addon_put_columns(const struct cli *cli, struct cli_statement *st)
+{
+    cli_statement_put(st, cli_app(cli) ? "(addon, app" : "(addon");
+}
+
+void
+cli_addon_put_values(const struct cli *cli, struct cli_statement *st)
+{
+    cli_statement_text(st, ") VALUES(", cli_operand(cli, "NAME"));
+    if (cli_app(cli))
+        cli_statement_text(st, ", ", cli_app(cli));
+}
+
 static void
-found_keep(char out[VIA_NAME_SIZE], const struct cli_rows *rows, const char *column)
+found_keep(char *out, size_t size, const struct cli_rows *rows, const char *column)
 {
     const char *text = cli_rows_text(rows, 0, column);
 
-    (void)snprintf(out, VIA_NAME_SIZE, "%s", text ? text : "");
+    (void)snprintf(out, size, "%s", text ? text : "");
 }
 
 void
@@ -84,9 +98,15 @@ cli_addon_explain(struct cli *cli)
     cli_addon_put_id(cli, &st, " WHERE addon_id = ");
     cli_statement_put(&st, " ORDER BY binding, target LIMIT 1");
     cli_query(cli, &st, &rows);
-    found_keep(cli->found_app, &rows, "app");
-    found_keep(cli->found_binding, &rows, "binding");
-    found_keep(cli->found_target, &rows, "target");
+    found_keep(cli->found_app, sizeof cli->found_app, &rows, "app");
+    found_keep(cli->found_binding, sizeof cli->found_binding, &rows, "binding");
+    found_keep(cli->found_target, sizeof cli->found_target, &rows, "target");
+    cli_rows_deinit(&rows);
+    cli_statement_init(&st, "SELECT id FROM via_snapshots");
+    cli_addon_put_id(cli, &st, " WHERE addon_id = ");
+    cli_statement_put(&st, " AND state = 'ready' ORDER BY id DESC LIMIT 1");
+    cli_query(cli, &st, &rows);
+    found_keep(cli->found_snapshot, sizeof cli->found_snapshot, &rows, "id");
     cli_rows_deinit(&rows);
     cli->error = refused;
 }

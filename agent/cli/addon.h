@@ -20,8 +20,13 @@ void cli_addon_put_match(const struct cli *cli, struct cli_statement *st);
 /* Put `before` and the add-on's id: a literal, or the look-up of the name. */
 void cli_addon_put_id(const struct cli *cli, struct cli_statement *st, const char *before);
 
-/* After VIA_STORAGE_MISSING: find the app and a binding of the add-on that NAME means, for the line
- * that mends it. The error stays as it is. */
+/* Put "(addon[, app]" of an INSERT that names the add-on, and ") VALUES(…" that belongs to it; the
+ * caller's further columns go between, its values and the closing bracket behind. */
+void cli_addon_put_columns(const struct cli *cli, struct cli_statement *st);
+void cli_addon_put_values(const struct cli *cli, struct cli_statement *st);
+
+/* After VIA_STORAGE_MISSING: find the app and a binding of the add-on that NAME means, for the
+ * line that mends it, and its newest snapshot. The error stays as it is. */
 void cli_addon_explain(struct cli *cli);
 
 /* Make a path good in every folder, for a statement that is shown here and run elsewhere.

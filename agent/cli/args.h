@@ -29,6 +29,11 @@ struct cli;
     X(GRACE, "grace", "S", "seconds until the old generation ends; else it waits to be revoked")   \
     X(GENERATION, "generation", "N", "the generation that ends")                                   \
     X(FORCE, "force", NULL, "even while it is bound or in use")                                    \
+    X(SNAPSHOT, "snapshot", "ID", "the snapshot to restore")                                       \
+    X(DRAIN, "drain", NULL, "hold new operations off and let running ones finish")                 \
+    X(RESTART_BOUND_APPS, "restart-bound-apps", NULL, "then restart the apps that use it")         \
+    X(FORCE_AFTER_TIMEOUT, "force-after-timeout", NULL, "interrupt what has not finished by then") \
+    X(TIMEOUT, "timeout", "S", "seconds for running operations to finish (restore_timeout_s)")     \
     X(ALL, "all", NULL, "those that are gone too")                                                 \
     X(REPAIR, "repair", NULL,                                                                      \
       "make missing storage anew, empty, when no snapshot could be restored")                      \

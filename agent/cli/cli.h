@@ -24,6 +24,7 @@ struct cli {
     char found_addon[VIA_ADDON_ROW_NAME_SIZE];
     char found_binding[VIA_NAME_SIZE];
     char found_target[VIA_NAME_SIZE];
+    char found_snapshot[VIA_ID_SIZE]; /* its newest */
 };
 
 /* -- what was typed; all borrowed ------------------------------------------------ */

@@ -8,7 +8,7 @@
 
 /* {app} {name} {binding} {from} {file}: as typed, else the word to fill in. {of}: " --app APP" when
  * it was typed. {on}: the same of --target. {to}: " --target T" typed or to fill in.
- * {target}: the target that is meant, the default one too. {line}: the
+ * {target}: the target that is meant, the default one too. {snapshot}: the newest one. {line}: the
  * whole command again. {help}: its help. {folder}: where FILE is. {state}: the state root. */
 static const struct remedy {
     enum via_status status;
@@ -30,7 +30,7 @@ static const struct remedy {
     {VIA_ADDON_BOUND, "via addon unbind {app} {name}"},
     {VIA_ADDON_IN_USE, "vary app stop {app}{to}"},
     {VIA_ADDON_PROTECTED, "via addon set {name}{of} delete_protection=false"},
-    {VIA_ADDON_ACTIVE, "vary app stop {app}{to}"},
+    {VIA_ADDON_ACTIVE, "{line} --drain"},
     {VIA_ADDON_BUSY, "via status"},
     {VIA_ADDON_FAILED_WITH_DATA,
      "via addon ensure sqlite {name} --app {app} --bind {binding}{on} --repair"},
@@ -81,6 +81,7 @@ static const struct remedy {
      "via sql \"SELECT id, addon, app, state, created_at FROM via_snapshots\""},
     {VIA_SNAPSHOT_MISSING, "via doctor"},
     {VIA_SNAPSHOT_CORRUPT, "via addon snapshots {name}{of}"},
+    {VIA_RESTORE_TIMEOUT, "{line} --force-after-timeout"},
     {VIA_PATH_INVALID, "ls -l {file}"},
     {VIA_PATH_UNWRITABLE, "ls -ld {folder}"},
     {VIA_BINDING_NOT_DEPLOYED, "vary app deploy {app}{on}"},
@@ -214,6 +215,8 @@ word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
         flag_put(b, "--target", target ? target : "T");
     else if (IS("target"))
         via_buf_printf(b, *meant ? " --target %s" : " --target ''", meant);
+    else if (IS("snapshot"))
+        or_put(b, cli->found_snapshot, "ID");
     else if (IS("from"))
         or_put(b, cli_option(cli, CLI_OPT_FROM), "FILE");
     else if (IS("file"))
@@ -270,7 +273,7 @@ cli_remedy_put(const struct cli *cli, enum via_status status, struct via_buf *b)
     }
     /* A repair that is refused would destroy what a snapshot still has. */
     if (status == VIA_STORAGE_MISSING && cli_option(cli, CLI_OPT_REPAIR)) {
-        template_put(cli, "via addon snapshots {name}{of}", b);
+        template_put(cli, "via addon restore {name} --app {app} --snapshot {snapshot} --drain", b);
         return;
     }
     for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)

@@ -4,10 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const flag_columns[] = {
-    "deployed",      "manifest_ok",   "metadata_ready", "storage_ready", "binding_ready",
-    "runtime_ready", "usable_by_app", "present",        "readable",      "writable",
-    "secret",        "fixable",       "force",          "sealed"};
+static const char *const flag_columns[] = {"deployed",
+                                           "manifest_ok",
+                                           "metadata_ready",
+                                           "storage_ready",
+                                           "binding_ready",
+                                           "runtime_ready",
+                                           "usable_by_app",
+                                           "present",
+                                           "readable",
+                                           "writable",
+                                           "secret",
+                                           "fixable",
+                                           "force",
+                                           "sealed",
+                                           "drain",
+                                           "restart_bound_apps",
+                                           "force_after_timeout"};
 static const char *const json_columns[] = {"options", "manifest"};
 
 static bool

@@ -24,21 +24,6 @@ copy_put(struct cli *cli, const struct cli_rows *rows, const char *done, const c
     via_buf_putc(&cli->out, '\n');
 }
 
-/* Put "(addon[, app]" of an INSERT, and the values that belong to it. */
-static void
-addon_put_columns(const struct cli *cli, struct cli_statement *st)
-{
-    cli_statement_put(st, cli_app(cli) ? "(addon, app" : "(addon");
-}
-
-static void
-addon_put_values(const struct cli *cli, struct cli_statement *st)
-{
-    cli_statement_text(st, ") VALUES(", cli_operand(cli, "NAME"));
-    if (cli_app(cli))
-        cli_statement_text(st, ", ", cli_app(cli));
-}
-
 int
 cli_addon_snapshot(struct cli *cli)
 {
@@ -46,8 +31,8 @@ cli_addon_snapshot(struct cli *cli)
     struct cli_rows rows;
 
     cli_statement_init(&st, "INSERT INTO via_snapshots");
-    addon_put_columns(cli, &st);
-    addon_put_values(cli, &st);
+    cli_addon_put_columns(cli, &st);
+    cli_addon_put_values(cli, &st);
     cli_statement_put(&st, ")");
     cli_run(cli, &st);
     cli_statement_init(&st, "SELECT " SNAPSHOT_COLUMNS
@@ -112,9 +97,9 @@ cli_addon_export(struct cli *cli)
 
     cli_path_make_absolute(cli_operand(cli, "FILE"), path, sizeof path);
     cli_statement_init(&st, "INSERT INTO via_exports");
-    addon_put_columns(cli, &st);
+    cli_addon_put_columns(cli, &st);
     cli_statement_put(&st, ", path");
-    addon_put_values(cli, &st);
+    cli_addon_put_values(cli, &st);
     cli_statement_text(&st, ", ", path);
     cli_statement_put(&st, ")");
     cli_run(cli, &st);

@@ -56,6 +56,12 @@ const struct cli_verb cli_verbs[] = {
     {"via", "addon", "snapshot-delete", "ID", 0, 0,
      "Delete the file of a snapshot; its record is kept.",
      "via addon snapshot-delete snap_01hzy3v7q8k2m4n6p8r0t2w4x6", cli_addon_snapshot_delete},
+    {"via", "addon", "restore", "NAME", BIT(SNAPSHOT),
+     BIT(APP) | BIT(DRAIN) | BIT(RESTART_BOUND_APPS) | BIT(FORCE_AFTER_TIMEOUT) | BIT(TIMEOUT),
+     "Put a snapshot in the place of an add-on's content, wholly or not at all. What was there\n"
+     "becomes a snapshot itself. With --drain or --force-after-timeout also while its app runs.",
+     "via addon restore app-db --app api --snapshot snap_01hzy3v7q8k2m4n6p8r0t2w4x6 --drain",
+     cli_addon_restore},
     {"via", "addon", "export", "NAME FILE", 0, BIT(APP),
      "Write an add-on as it stands now into a new file, a plain SQLite database.",
      "via addon export app-db /tmp/app-db.sqlite --app api", cli_addon_export},

@@ -23,6 +23,7 @@ int cli_addon_destroy(struct cli *cli);
 int cli_addon_snapshot(struct cli *cli);
 int cli_addon_snapshots(struct cli *cli);
 int cli_addon_snapshot_delete(struct cli *cli);
+int cli_addon_restore(struct cli *cli);
 int cli_addon_export(struct cli *cli);
 int cli_addon_shell(struct cli *cli);
 int cli_backup_create(struct cli *cli);

@@ -29,6 +29,12 @@ via_conn_is_stopping(void)
     return atomic_load_explicit(&stopping, memory_order_relaxed);
 }
 
+bool
+via_conn_is_drained(const struct via_conn *c)
+{
+    return c->drain_ms && c->begun_ms <= atomic_load_explicit(c->drain_ms, memory_order_relaxed);
+}
+
 static int
 conn_progress(void *arg)
 {
@@ -36,6 +42,8 @@ conn_progress(void *arg)
 
     if (atomic_load_explicit(&stopping, memory_order_relaxed))
         c->stop = VIA_STOP_SHUTDOWN;
+    else if (via_conn_is_drained(c) && c->deadline_ms != INT64_MAX)
+        c->stop = VIA_STOP_DRAIN;
     else if (via_clock_mono_ms() >= c->deadline_ms)
         c->stop = VIA_STOP_DEADLINE;
     return c->stop != VIA_STOP_NONE;
@@ -47,7 +55,7 @@ conn_busy(void *arg, int times)
 {
     struct via_conn *c = arg;
 
-    if (via_clock_mono_ms() >= c->busy_until_ms || atomic_load(&stopping))
+    if (via_clock_mono_ms() >= c->busy_until_ms || atomic_load(&stopping) || via_conn_is_drained(c))
         return 0;
     usleep(times < 10 ? 1000 : 10000);
     return 1;
@@ -218,6 +226,7 @@ via_conn_begin(struct via_conn *c, const struct via_grant *grant, const struct v
     int rc;
 
     c->stop = VIA_STOP_NONE;
+    c->begun_ms = via_clock_mono_ms();
     conn_bound(c, bounds);
     c->slot = (struct via_grant_slot){.grant = grant, .write = c->policy.writer};
     rc = sqlite3_file_control(c->db, "main", VIA_FCNTL_GRANT, &c->slot);

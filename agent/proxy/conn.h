@@ -26,19 +26,21 @@ struct via_bounds {
 /* The longest single text or blob. */
 #define VIA_VALUE_BYTES (32 * 1024 * 1024)
 
-enum via_conn_stop { VIA_STOP_NONE, VIA_STOP_DEADLINE, VIA_STOP_SHUTDOWN };
+enum via_conn_stop { VIA_STOP_NONE, VIA_STOP_DEADLINE, VIA_STOP_SHUTDOWN, VIA_STOP_DRAIN };
 
 struct via_shelf;
 
 struct via_conn {
     sqlite3 *db;
-    struct via_shelf *shelf; /* of the pool */
+    struct via_shelf *shelf;         /* of the pool */
+    const _Atomic int64_t *drain_ms; /* of the shelf: what began before then is to stop; or NULL */
     struct via_conn *next;
     struct via_policy policy;
     struct via_statements statements;
     struct via_grant_slot slot;
     struct via_budget budget; /* of the operation that has it */
     int64_t deadline_ms;      /* by via_clock_mono_ms */
+    int64_t begun_ms;         /* when it was lent */
     int64_t busy_until_ms;    /* wait that long for other processes; 0: not at all */
     enum via_conn_stop stop;  /* why the progress handler stopped a statement */
     bool tuned;
@@ -67,6 +69,9 @@ void via_conn_end(struct via_conn *c);
 
 /* Run one of Via's own statements, past the policy. */
 int via_conn_exec(struct via_conn *c, const char *sql);
+
+/* Is what it is lent for to stop, because the add-on is to be restored? */
+bool via_conn_is_drained(const struct via_conn *c);
 
 /* Is the database so small that counting a table of it is over in a moment? */
 bool via_conn_is_small(struct via_conn *c);

@@ -221,6 +221,7 @@ via_pool_take(struct via_pool *p, struct via_shelf *shelf, bool writer,
     if (!c && via_conn_open(&c, shelf->addon_id, writer, bounds, rc, e) != VIA_OK)
         return e->status;
     c->shelf = shelf;
+    c->drain_ms = &shelf->drain_ms;
     c->next = NULL;
     *out = c;
     return VIA_OK;
@@ -250,6 +251,18 @@ via_pool_put(struct via_pool *p, struct via_conn *c)
     }
     pthread_mutex_unlock(&p->lock);
     via_conn_close(c);
+}
+
+void
+via_pool_drain(struct via_pool *p, const char *addon_id, int64_t now_ms)
+{
+    struct via_shelf *shelf;
+
+    pthread_mutex_lock(&p->lock);
+    shelf = pool_find(p, addon_id);
+    if (shelf)
+        atomic_store(&shelf->drain_ms, now_ms);
+    pthread_mutex_unlock(&p->lock);
 }
 
 bool

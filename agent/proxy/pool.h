@@ -13,7 +13,8 @@ struct via_shelf {
     struct via_shelf *next; /* in its bucket */
     int holders;            /* operations that use it or wait for it */
     int64_t used_ms;
-    struct via_conn *idle; /* readers */
+    _Atomic int64_t drain_ms; /* what began before is to stop; 0: nothing */
+    struct via_conn *idle;    /* readers */
     struct via_conn *writer;
     _Atomic int64_t held_bytes; /* of memory, by the operations under way */
     int streams;                /* readers lent to results that are on their way */
@@ -47,6 +48,9 @@ void via_pool_put(struct via_pool *p, struct via_conn *c);
 /* May one more result stream from `shelf`? Counts it; via_pool_end_stream() takes it back. */
 bool via_pool_begin_stream(struct via_pool *p, struct via_shelf *shelf);
 void via_pool_end_stream(struct via_pool *p, struct via_shelf *shelf);
+
+/* Stop what runs on `addon_id` now. Nothing is done to what begins later. */
+void via_pool_drain(struct via_pool *p, const char *addon_id, int64_t now_ms);
 
 /* Close what has been idle for a minute, and what lost its file. */
 void via_pool_tick(struct via_pool *p);

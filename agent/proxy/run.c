@@ -27,12 +27,18 @@ via_run_fail(struct via_run *run, int rc)
     struct via_conn *c = run->conn;
 
     run->rc = rc;
-    if (rc == SQLITE_IOERR_AUTH)
+    if (rc == SQLITE_IOERR_AUTH) {
+        /* Not only rights end: it may be another file that is served now. */
+        c->broken |= !via_conn_is_in_place(c, true);
         return VIA_RUN_STALE;
+    }
     if (via_error_is_set(&c->policy.error))
         via_error_set(&run->error, c->policy.error.status, "%s", c->policy.error.message);
     if ((rc & 0xff) == SQLITE_INTERRUPT && c->stop == VIA_STOP_SHUTDOWN)
         via_error_set(&run->error, VIA_SHUTTING_DOWN, "the agent is going down; try again");
+    if ((rc & 0xff) == SQLITE_INTERRUPT && c->stop == VIA_STOP_DRAIN)
+        via_error_set(&run->error, VIA_ADDON_DRAINING,
+                      "it was interrupted: the add-on is being restored; try again soon");
     via_sqlite_error(c->db, rc, &run->error, &run->sqlite);
     switch (rc & 0xff) {
     case SQLITE_IOERR:
@@ -368,6 +374,12 @@ via_run_more(struct via_run *run, struct via_pool *pool)
 
     run->written += run->out->len;
     via_buf_reset(run->out);
+    if (via_conn_is_drained(run->conn)) {
+        via_error_set(&run->error, VIA_ADDON_DRAINING,
+                      "it was interrupted: the add-on is being restored");
+        via_run_end(run, pool);
+        return VIA_RUN_FAILED;
+    }
     if (via_clock_mono_ms() >= run->deadline_ms) {
         via_error_set(&run->error, VIA_STATEMENT_TIMEOUT, "the statement took longer than allowed");
         via_run_end(run, pool);

@@ -55,17 +55,23 @@ via_streams_remove(struct via_streams *l, struct via_stream *s)
 }
 
 int
-via_streams_tick(struct via_streams *l, struct via_pool *pool, int64_t now_ms)
+via_streams_tick(struct via_streams *l, struct via_pool *pool, int64_t now_ms,
+                 void (*tell)(void *arg, const struct via_grant *grant), void *arg)
 {
     struct via_stream *next;
     int count = 0;
 
     pthread_mutex_lock(&l->lock);
     for (struct via_stream *s = l->head; s; s = next) {
+        bool is_drained = s->run->conn && via_conn_is_drained(s->run->conn);
+
         next = s->next;
-        if (s->run->deadline_ms > now_ms)
+        if (s->run->deadline_ms > now_ms && !is_drained)
             continue;
-        via_log(VIA_LOG_WARN, "a result was cut off: its client reads too slowly");
+        via_log(VIA_LOG_WARN, "a result was cut off: %s",
+                is_drained ? "its add-on is being restored" : "its client reads too slowly");
+        if (is_drained && tell)
+            tell(arg, &s->run->pass->grant);
         via_run_end(s->run, pool);
         stream_unlink(s);
         count++;

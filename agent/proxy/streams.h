@@ -32,7 +32,9 @@ bool via_streams_take(struct via_streams *l, struct via_stream *s);
 /* Forget `s`. Fine for one that was never put. */
 void via_streams_remove(struct via_streams *l, struct via_stream *s);
 
-/* End the waiting runs whose deadline is over. Says how many. */
-int via_streams_tick(struct via_streams *l, struct via_pool *pool, int64_t now_ms);
+/* End the waiting runs whose deadline is over, and those that via_pool_drain() stops; of the latter
+ * `tell` (may be NULL) is told. Says how many. */
+int via_streams_tick(struct via_streams *l, struct via_pool *pool, int64_t now_ms,
+                     void (*tell)(void *arg, const struct via_grant *grant), void *arg);
 
 #endif

@@ -450,3 +450,19 @@ via_access_addon(struct via_access *a, const char *addon_id, char app[VIA_NAME_S
         return via_error_set(e, VIA_ADDON_NOT_FOUND, "there is no such add-on");
     return VIA_OK;
 }
+
+bool
+via_access_next_interrupted(struct via_access *a, char addon_id[VIA_ID_SIZE])
+{
+    sqlite3_stmt *q = via_sql_stmt(&a->db, "SELECT min(addon_id) FROM main.restores WHERE"
+                                           " state = 'running' AND phase = 'interrupt' AND"
+                                           " addon_id > ?1");
+    bool found;
+
+    via_sql_bind_text(&a->db, q, 1, addon_id);
+    found = via_sql_row(&a->db, q) && sqlite3_column_type(q, 0) != SQLITE_NULL;
+    if (found)
+        via_sql_text(q, 0, addon_id, VIA_ID_SIZE);
+    via_sql_end(&a->db, q);
+    return via_sql_take(&a->db, NULL) == VIA_OK && found;
+}

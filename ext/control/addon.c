@@ -250,6 +250,22 @@ via_addon_set_state(struct via_store *s, int64_t rid, const char *state)
                           NULL, a.name, NULL);
 }
 
+void
+via_addon_check_idle(struct via_store *s, const struct via_addon *a, const char *kind)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT kind FROM main.operations WHERE addon_id = ?1 AND"
+                                       " state IN ('pending', 'running') AND"
+                                       " kind = coalesce(?2, kind) LIMIT 1");
+
+    via_sql_bind_text(db, q, 1, a->id);
+    via_sql_bind_text(db, q, 2, kind);
+    if (via_sql_row(db, q))
+        via_sql_fail(db, VIA_ADDON_BUSY, "add-on %s has an operation under way, %s; wait for it",
+                     a->name, sqlite3_column_text(q, 0));
+    via_sql_end(db, q);
+}
+
 /* Fail when something stands against destroying `a`. */
 static void
 addon_check_remove(struct via_store *s, const struct via_addon *a, bool force)
@@ -262,13 +278,7 @@ addon_check_remove(struct via_store *s, const struct via_addon *a, bool force)
                      via_addon_state_word(a->state));
     if (a->state == VIA_ADDON_IS_DESTROYED)
         via_sql_fail(db, VIA_STATE_INVALID, "add-on %s is destroyed already", a->name);
-    q = via_sql_stmt(db, "SELECT kind FROM main.operations WHERE addon_id = ?1 AND"
-                         " state IN ('pending', 'running') LIMIT 1");
-    via_sql_bind_text(db, q, 1, a->id);
-    if (via_sql_row(db, q))
-        via_sql_fail(db, VIA_ADDON_BUSY, "add-on %s has an operation under way, %s; wait for it",
-                     a->name, sqlite3_column_text(q, 0));
-    via_sql_end(db, q);
+    via_addon_check_idle(s, a, NULL);
     q = via_sql_stmt(db, "SELECT json_extract(options, '$.delete_protection') FROM main.addons"
                          " WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, a->rid);

@@ -61,6 +61,9 @@ void via_addon_set_state(struct via_store *s, int64_t rid, const char *state);
  * retention is 0. VIA_ADDON_BOUND, VIA_ADDON_IN_USE (not with `force`), VIA_ADDON_PROTECTED. */
 void via_addon_remove(struct via_store *s, int64_t rid, bool force);
 
+/* VIA_ADDON_BUSY when an operation of `kind` (NULL: any) is under way on `a`. */
+void via_addon_check_idle(struct via_store *s, const struct via_addon *a, const char *kind);
+
 /* Outcomes of provisioning, in a transaction of effects/. */
 void via_addon_provisioned(struct via_store *s, const char *id);
 void via_addon_failed(struct via_store *s, const char *id, const char *operation_id,

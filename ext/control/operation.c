@@ -67,6 +67,18 @@ via_operation_progress(struct via_store *s, int64_t rid, int percent)
 }
 
 void
+via_operation_phase(struct via_store *s, int64_t rid, const char *phase)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.operations SET state = 'running', phase = ?2"
+                                       " WHERE rid = ?1");
+
+    via_sql_bind_int(db, q, 1, rid);
+    via_sql_bind_text(db, q, 2, phase);
+    via_sql_run(db, q);
+}
+
+void
 via_operation_settle(struct via_store *s, int64_t rid, const char *state, const char *error)
 {
     struct via_sql *db = &s->write;

@@ -26,6 +26,9 @@ bool via_operation_find(struct via_sql *db, int64_t rid, struct via_operation *o
 /* In a transaction: note how far it is, 0 to 100; the operation is running. */
 void via_operation_progress(struct via_store *s, int64_t rid, int percent);
 
+/* In a transaction: it has come to `phase`, and is running. */
+void via_operation_phase(struct via_store *s, int64_t rid, const char *phase);
+
 /* In a transaction: settle it as "done", "failed" or "undone". `error` may be NULL. */
 void via_operation_settle(struct via_store *s, int64_t rid, const char *state, const char *error);
 

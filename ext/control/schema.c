@@ -125,6 +125,15 @@ static const struct step control_steps[] = {
     {"CREATE TABLE retired_keys(rid INTEGER PRIMARY KEY, kid TEXT NOT NULL UNIQUE,"
      " use TEXT NOT NULL, created_at TEXT NOT NULL, retired_at TEXT NOT NULL)",
      "keys whose files are gone for good"},
+    {"CREATE TABLE restores(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+     " addon_id TEXT NOT NULL, snapshot TEXT NOT NULL, state TEXT NOT NULL, phase TEXT NOT NULL,"
+     " drain INTEGER NOT NULL, restart_bound_apps INTEGER NOT NULL,"
+     " force_after_timeout INTEGER NOT NULL, timeout_s INTEGER NOT NULL,"
+     " keep_id TEXT NOT NULL, safety_snapshot TEXT, error TEXT, started_at TEXT NOT NULL,"
+     " finished_at TEXT);"
+     "CREATE INDEX restores_addon ON restores(addon_id);"
+     "CREATE INDEX restores_state ON restores(state, phase)",
+     "what replaced an add-on's content, and the snapshot that the content before became"},
 };
 
 static const struct step runtime_steps[] = {
@@ -236,6 +245,10 @@ static const char views_sql[] =
     " version, updated_at FROM main.env WHERE value IS NOT NULL OR sealed IS NOT NULL;"
     "CREATE TEMP VIEW v_backups AS SELECT rid, id, path, state, size_bytes, digest, created_at,"
     " fingerprint, sealed, absent FROM main.backups;"
+    "CREATE TEMP VIEW v_restores AS SELECT c.rid, c.id, a.name AS addon, c.snapshot, c.state,"
+    " c.phase, c.drain, c.restart_bound_apps, c.force_after_timeout, c.timeout_s,"
+    " c.safety_snapshot, c.error, c.started_at, c.finished_at"
+    " FROM main.restores AS c JOIN main.addons AS a ON a.id = c.addon_id;"
     "CREATE TEMP VIEW v_releases AS SELECT rid, id, app, target, version, artifact, manifest,"
     " signature, key_id, created_at FROM main.releases;"
     "CREATE TEMP VIEW v_release_bindings AS SELECT rid, release, binding, binding_target, addon_id,"

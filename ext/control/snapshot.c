@@ -32,18 +32,13 @@ copy_intend(struct via_store *s, enum via_intent_kind intent, const char *kind,
     via_store_intend(s, intent, rid, a->id, NULL, 0);
 }
 
-int64_t
-via_snapshot_put(struct via_store *s, const struct via_addon *a, const char *reason)
+void
+via_snapshot_put_pending(struct via_store *s, const char *id, const struct via_addon *a,
+                         const char *reason)
 {
     struct via_sql *db = &s->write;
-    char id[VIA_ID_SIZE];
-    char op_id[VIA_ID_SIZE];
-    int64_t rid;
-    sqlite3_stmt *q;
-
-    copy_check(s, a);
-    via_id_make("snap", id);
-    q = via_sql_stmt(db, "INSERT INTO main.snapshots(id, addon_id, app, state, reason, created_at)"
+    sqlite3_stmt *q =
+        via_sql_stmt(db, "INSERT INTO main.snapshots(id, addon_id, app, state, reason, created_at)"
                          " VALUES(?1, ?2, ?3, 'pending', ?4, ?5)");
     via_sql_bind_text(db, q, 1, id);
     via_sql_bind_text(db, q, 2, a->id);
@@ -51,6 +46,19 @@ via_snapshot_put(struct via_store *s, const struct via_addon *a, const char *rea
     via_sql_bind_text(db, q, 4, reason);
     via_sql_bind_text(db, q, 5, s->now);
     via_sql_run(db, q);
+}
+
+int64_t
+via_snapshot_put(struct via_store *s, const struct via_addon *a, const char *reason)
+{
+    struct via_sql *db = &s->write;
+    char id[VIA_ID_SIZE];
+    char op_id[VIA_ID_SIZE];
+    int64_t rid;
+
+    copy_check(s, a);
+    via_id_make("snap", id);
+    via_snapshot_put_pending(s, id, a, reason);
     rid = via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
     copy_intend(s, VIA_INTENT_SNAPSHOT, "addon.snapshot", a, id, op_id);
     if (via_sql_ok(db))
@@ -105,16 +113,25 @@ via_snapshot_ready(struct via_store *s, const char *id, int64_t size_bytes, cons
 }
 
 void
-via_snapshot_failed(struct via_store *s, const char *id, const char *operation_id,
-                    const struct via_error *why)
+via_snapshot_drop(struct via_store *s, const char *id)
 {
     struct via_sql *db = &s->write;
-    char app[VIA_NAME_SIZE] = "";
     sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.snapshots SET state = 'failed' WHERE id = ?1"
                                        " AND state = 'pending'");
 
     via_sql_bind_text(db, q, 1, id);
     via_sql_run(db, q);
+}
+
+void
+via_snapshot_failed(struct via_store *s, const char *id, const char *operation_id,
+                    const struct via_error *why)
+{
+    struct via_sql *db = &s->write;
+    char app[VIA_NAME_SIZE] = "";
+    sqlite3_stmt *q;
+
+    via_snapshot_drop(s, id);
     q = via_sql_stmt(db, "SELECT app FROM main.snapshots WHERE id = ?1");
     via_sql_bind_text(db, q, 1, id);
     if (via_sql_row(db, q))
@@ -209,10 +226,12 @@ via_addon_repair(struct via_store *s, const struct via_addon *a, bool present)
         via_sql_fail(db, VIA_STATE_INVALID, "add-on %s is %s and cannot be repaired", a->name,
                      via_addon_state_word(a->state));
     else if (!present && via_snapshot_newest(db, a->id, snapshot))
-        via_sql_fail(db, VIA_STORAGE_MISSING,
-                     "the database file of add-on %s is missing; restore its snapshot %s instead of"
-                     " starting empty",
-                     a->name, snapshot);
+        via_sql_fail(
+            db, VIA_STORAGE_MISSING,
+            "the database file of add-on %s is missing; rather than start empty, restore its"
+            " newest snapshot: via addon restore %s --app %s --snapshot %s",
+            a->name, a->name, a->app, snapshot);
+    via_addon_check_idle(s, a, "addon.restore");
     copy_intend(s, VIA_INTENT_REPAIR, "addon.repair", a, "", op_id);
     if (via_sql_ok(db))
         via_audit_control(s, "addon.repair", a->app, NULL, a->name, op_id);

@@ -13,11 +13,19 @@ int64_t via_snapshot_put(struct via_store *s, const struct via_addon *a, const c
  * fine; one that is being taken is VIA_ADDON_BUSY. */
 void via_snapshot_remove(struct via_store *s, int64_t rid);
 
+/* In a transaction of effects/: write the pending snapshot `id` of an add-on that is made without
+ * an intent of its own. */
+void via_snapshot_put_pending(struct via_store *s, const char *id, const struct via_addon *a,
+                              const char *reason);
+
 /* Outcomes, in a transaction of effects/. */
 void via_snapshot_ready(struct via_store *s, const char *id, int64_t size_bytes,
                         const char *digest);
 void via_snapshot_failed(struct via_store *s, const char *id, const char *operation_id,
                          const struct via_error *why);
+
+/* The pending snapshot `id`, if there is one, was not made after all. */
+void via_snapshot_drop(struct via_store *s, const char *id);
 
 /* The newest ready snapshot of an add-on; false when it has none. */
 bool via_snapshot_newest(struct via_sql *db, const char *addon_id, char id[VIA_ID_SIZE]);

@@ -28,7 +28,8 @@ enum via_intent_kind {
     VIA_INTENT_FIX,
     VIA_INTENT_BACKUP,
     VIA_INTENT_KEY_ROTATE,
-    VIA_INTENT_KEY_RETIRE
+    VIA_INTENT_KEY_RETIRE,
+    VIA_INTENT_RESTORE
 };
 
 struct via_intent {

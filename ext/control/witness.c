@@ -359,6 +359,27 @@ via_witness_grant(struct via_witness *w, const struct via_claims *claims, const 
 }
 
 enum via_status
+via_witness_interrupt(struct via_witness *w, const struct via_claims *claims, const char *binding,
+                      enum via_status code)
+{
+    struct via_error e = {0};
+
+    (void)pthread_mutex_lock(&w->mutex);
+    via_ignore(witness_write(w,
+                             &(struct via_record){.actor = "agent",
+                                                  .action = "binding.interrupt",
+                                                  .outcome = "ok",
+                                                  .app = present(claims->app),
+                                                  .deploy = present(claims->deploy),
+                                                  .instance = present(claims->instance),
+                                                  .binding = present(binding),
+                                                  .reason = via_status_word(code)},
+                             &e));
+    (void)pthread_mutex_unlock(&w->mutex);
+    return e.status;
+}
+
+enum via_status
 via_witness_operator_open(struct via_witness *w, const char *actor, const char *app,
                           const char *addon)
 {

@@ -28,6 +28,10 @@ enum via_status via_witness_refusal(struct via_witness *w, const struct via_clai
 enum via_status via_witness_grant(struct via_witness *w, const struct via_claims *claims,
                                   const char *binding);
 
+/* Record that an operation of `claims` on `binding` was interrupted because of `code`. */
+enum via_status via_witness_interrupt(struct via_witness *w, const struct via_claims *claims,
+                                      const char *binding, enum via_status code);
+
 /* Record an operator's opening of an add-on's storage, before it is opened. */
 enum via_status via_witness_operator_open(struct via_witness *w, const char *actor, const char *app,
                                           const char *addon);

@@ -18,9 +18,9 @@
 #define BATCH_MS 250  /* how long one that is done waits for that */
 
 static const struct via_effect *const effects[] = {
-    &via_effect_provision,       &via_effect_purge,      &via_effect_repair, &via_effect_snapshot,
-    &via_effect_snapshot_remove, &via_effect_export,     &via_effect_fix,    &via_effect_backup,
-    &via_effect_key_rotate,      &via_effect_key_retire,
+    &via_effect_provision,       &via_effect_purge,      &via_effect_repair,  &via_effect_snapshot,
+    &via_effect_snapshot_remove, &via_effect_export,     &via_effect_fix,     &via_effect_backup,
+    &via_effect_key_rotate,      &via_effect_key_retire, &via_effect_restore,
 };
 #define EFFECT_COUNT (sizeof effects / sizeof effects[0])
 

@@ -43,6 +43,7 @@ extern const struct via_effect via_effect_export;
 extern const struct via_effect via_effect_backup;
 extern const struct via_effect via_effect_key_rotate;
 extern const struct via_effect via_effect_key_retire;
+extern const struct via_effect via_effect_restore;
 extern const struct via_effect via_effect_fix; /* of doctor.c */
 
 VIA_MUST_USE enum via_status via_effect_step(struct via_store *s, via_step_fn step,

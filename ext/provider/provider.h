@@ -44,6 +44,36 @@ struct via_snapshot_facts {
     char digest[65]; /* BLAKE2b-256 of the file, lower-case hex */
 };
 
+/* How far a restore is. The provider says so before it goes on, and stops when the answer is not
+ * VIA_OK; but EXCHANGED follows every EXCHANGE, and its answer is not looked at. */
+enum via_restore_phase {
+    VIA_RESTORE_CHECKED,  /* the snapshot was copied and is sound: keep new operations out now */
+    VIA_RESTORE_OVERDUE,  /* the time is over, and operations still run: VIA_OK waits some more */
+    VIA_RESTORE_DRAINED,  /* none runs and none can begin: content is about to change its place */
+    VIA_RESTORE_EXCHANGE, /* the very moment before */
+    VIA_RESTORE_EXCHANGED,
+    VIA_RESTORE_SERVED /* whoever comes now gets the new content: let them */
+};
+
+struct via_restore_order {
+    const char *addon_id;
+    const char *snapshot_id;
+    const char *digest;  /* that it must have */
+    const char *keep_id; /* of the snapshot that the old content becomes */
+    int64_t timeout_ms;  /* for running operations to end */
+    const struct via_progress *progress;
+    enum via_status (*reach)(void *arg, enum via_restore_phase phase, struct via_error *e);
+    void *arg;
+};
+
+/* What became of the old content. Filled in as it is known: has_old from DRAINED on. */
+struct via_restore_facts {
+    bool has_old;                   /* there was something, be it damaged */
+    bool is_kept;                   /* it is the snapshot keep_id now, checked: */
+    struct via_snapshot_facts kept; /* only then */
+    bool is_damaged;                /* it is not; its bytes are aside */
+};
+
 struct via_provider {
     const char *type; /* "sqlite" */
 
@@ -78,9 +108,29 @@ struct via_provider {
                                       const char *snapshot_id, const char *digest,
                                       struct via_error *e);
 
-    /* Remove a snapshot's file. A missing one is fine. */
+    /* Remove a snapshot's files. A missing one is fine. */
     enum via_status (*remove_snapshot)(const struct via_root *root, const char *addon_id,
                                        const char *snapshot_id, struct via_error *e);
+
+    /* Put the content of a snapshot in the place of the add-on's, all at once. Old content that can
+     * be read becomes the snapshot keep_id; what cannot be read stays beside the snapshots as
+     * <keep_id>.damaged. On failure before EXCHANGE, or at it, undo_restore() puts back what there
+     * was. VIA_SNAPSHOT_MISSING, VIA_SNAPSHOT_CORRUPT, VIA_RESTORE_TIMEOUT, VIA_STORAGE_FULL. */
+    enum via_status (*restore)(const struct via_root *root, const struct via_opener *opener,
+                               const struct via_restore_order *order, struct via_restore_facts *out,
+                               struct via_error *e);
+
+    /* After a restore that said DRAINED and did not end: does the new content stand? */
+    bool (*is_restored)(const struct via_root *root, const char *addon_id);
+
+    /* The new content does not stand: leave only the old. Fine to repeat. */
+    enum via_status (*undo_restore)(const struct via_root *root, const char *addon_id,
+                                    const char *keep_id, struct via_error *e);
+
+    /* It stands: do the rest of `order`; `is_served` when SERVED was reached already. */
+    enum via_status (*finish_restore)(const struct via_root *root,
+                                      const struct via_restore_order *order, bool is_served,
+                                      struct via_restore_facts *out, struct via_error *e);
 
     /* Write the content as it stands at one instant to the new file `path` (absolute), as a plain
      * database in one file, owned by the process, mode 0600. VIA_PATH_INVALID when something is

@@ -11,6 +11,7 @@ extern const struct via_table via_table_generations;
 extern const struct via_table via_table_snapshots;
 extern const struct via_table via_table_exports;
 extern const struct via_table via_table_backups;
+extern const struct via_table via_table_restores;
 extern const struct via_table via_table_storage;
 extern const struct via_table via_table_readiness;
 extern const struct via_table via_table_releases;

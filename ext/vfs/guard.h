@@ -20,7 +20,7 @@ struct via_guard {
     const struct via_grant *grant; /* in force: `own`, the slot's, or NULL */
     struct via_grant own;          /* made here: by opening or by renewing */
     bool may_write;                /* as the slot says; true for the other doors */
-    uint64_t placed_epoch; /* when the file was last seen to be the one of its name; or 0 */
+    uint64_t placed_epoch;         /* when the file was last seen to be the one of its name; or 0 */
 };
 
 /* Pass the door that `request` asks for. `name` and the request's texts are borrowed. On

@@ -109,6 +109,7 @@
     X(STATE_NOT_EMPTY, "state_not_empty", 409, 1, "operator")                                      \
     X(STATE_RESTORING, "state_restoring", 409, 1, "operator")                                      \
     X(OPERATION_INTERRUPTED, "operation_interrupted", 500, 1, "operator")                          \
+    X(RESTORE_TIMEOUT, "restore_timeout", 409, 1, "operator")                                      \
     /* readiness, as `blocking` says it */                                                         \
     X(METADATA_MISSING, "metadata_missing", 404, 1, "operator")                                    \
     X(BINDING_MISSING, "binding_missing", 404, 1, "operator")                                      \

@@ -7,7 +7,10 @@
 #include "provider/sqlite/place.h"
 #include "provider/sqlite/source.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static enum via_status
 capture_fail_id(struct via_error *e)
@@ -33,12 +36,33 @@ capture_check_content(const char *path, struct via_error *e)
                          why.message);
 }
 
+enum via_status
+via_capture_read(const char *path, struct via_snapshot_facts *out, struct via_error *e)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    enum via_status checked, status;
+    struct via_follow f;
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        if (fd >= 0)
+            close(fd);
+        return via_error_set(e, VIA_SNAPSHOT_MISSING, "the snapshot's file is missing");
+    }
+    via_follow_begin(&f, fd);
+    via_follow_tell(&f, st.st_size);
+    checked = capture_check_content(path, e);
+    status = via_follow_end(&f, checked == VIA_OK ? st.st_size : -1, out->digest, e);
+    close(fd);
+    out->size_bytes = st.st_size;
+    return checked == VIA_OK ? status : checked;
+}
+
 /* What an earlier attempt finished, before its process could say so, is as good. */
 static bool
 capture_find(const char *path, struct via_snapshot_facts *out)
 {
-    return via_digest_file(path, out->digest, &out->size_bytes, NULL) == VIA_OK &&
-           capture_check_content(path, NULL) == VIA_OK;
+    return via_capture_read(path, out, NULL) == VIA_OK;
 }
 
 static enum via_status
@@ -126,12 +150,15 @@ enum via_status
 via_capture_remove(const struct via_root *root, const char *addon_id, const char *snapshot_id,
                    struct via_error *e)
 {
-    char incoming[VIA_PATH_SIZE], ready[VIA_PATH_SIZE];
+    static const char *const suffixes[] = {VIA_PLACE_UNDER_WAY, VIA_PLACE_READY, VIA_PLACE_DAMAGED,
+                                           VIA_PLACE_DAMAGED "-wal"};
+    char path[VIA_PATH_SIZE];
 
-    if (!via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_UNDER_WAY, incoming) ||
-        !via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_READY, ready))
-        return capture_fail_id(e);
-    if (via_fs_remove(incoming, e) != VIA_OK)
-        return e->status;
-    return via_fs_remove(ready, e);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        if (!via_place_put_snapshot(root, addon_id, snapshot_id, suffixes[i], path))
+            return capture_fail_id(e);
+        if (via_fs_remove(path, e) != VIA_OK)
+            return e->status;
+    }
+    return VIA_OK;
 }

@@ -18,6 +18,11 @@ VIA_MUST_USE enum via_status via_capture_check(const struct via_root *root, cons
                                                const char *snapshot_id, const char *digest,
                                                struct via_error *e);
 
+/* Read the file of a snapshot that came to be without a copy, once: its digest, and whether it
+ * holds. VIA_SNAPSHOT_MISSING, VIA_SNAPSHOT_CORRUPT, VIA_IO_ERROR. */
+VIA_MUST_USE enum via_status via_capture_read(const char *path, struct via_snapshot_facts *out,
+                                              struct via_error *e);
+
 VIA_MUST_USE enum via_status via_capture_remove(const struct via_root *root, const char *addon_id,
                                                 const char *snapshot_id, struct via_error *e);
 

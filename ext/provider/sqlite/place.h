@@ -17,6 +17,7 @@ VIA_MUST_USE bool via_place_put(const struct via_root *root, const char *addon_i
 /* The same for a snapshot's file, with one of these suffixes. */
 #define VIA_PLACE_READY ".sqlite"
 #define VIA_PLACE_UNDER_WAY ".incoming"
+#define VIA_PLACE_DAMAGED ".damaged" /* bytes that a restore found in its way */
 VIA_MUST_USE bool via_place_put_snapshot(const struct via_root *root, const char *addon_id,
                                          const char *snapshot_id, const char *suffix,
                                          char out[VIA_PATH_SIZE]);

@@ -13,6 +13,7 @@
 #include "provider/sqlite/import.h"
 #include "provider/sqlite/pin.h"
 #include "provider/sqlite/place.h"
+#include "provider/sqlite/restore.h"
 #include "provider/sqlite/source.h"
 #include "provider/sqlite/transfer.h"
 
@@ -206,6 +207,10 @@ const struct via_provider via_provider_sqlite = {
     .snapshot = via_capture_make,
     .check_snapshot = via_capture_check,
     .remove_snapshot = via_capture_remove,
+    .restore = via_restore_make,
+    .is_restored = via_restore_is_made,
+    .undo_restore = via_restore_undo,
+    .finish_restore = via_restore_finish,
     .export_to = via_export_make,
     .check_integrity = sqlite_check_integrity,
     .lend = via_transfer_lend,
