@@ -190,28 +190,39 @@ repair_user(const char *folder, struct run_user *user, struct via_error *e)
     return run_user_find(uid, user, e);
 }
 
+/* Ask the launcher for a new instance and a fresh start of its command. */
+static void
+repair_ask(struct cli *cli, const char *instance)
+{
+    struct cli_statement st;
+
+    cli_statement_init(&st, "UPDATE via_instances SET restart_reason = 'repair' WHERE ");
+    cli_statement_text(&st, "id = ", instance);
+    cli_run(cli, &st);
+}
+
+/* Mint at once where the tokens were, which ends the refusals; then the launcher does the rest. */
 static void
 repair_instance(struct cli *cli, const struct cli_appstate *s, size_t row)
 {
     const char *path = cli_rows_text(&s->instances, row, "token_path");
-    struct run_instance in = {0};
+    char folder[VIA_PATH_SIZE];
+    struct run_instance in;
     struct cli_statement st;
-    struct via_root root;
+    struct run_place place;
     struct run_user user;
-    char mint[VIA_ID_SIZE + 64];
 
+    run_instance_init(&in);
+    run_place_init(&place, &user);
     (void)snprintf(in.id, sizeof in.id, "%s", cli_rows_text(&s->instances, row, "id"));
-    (void)snprintf(in.place.folder, sizeof in.place.folder, "%.*s",
-                   (int)(strrchr(path, '/') - path), path);
-    (void)snprintf(mint, sizeof mint, "run/instances/%s.repair.mint", in.id);
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
     cli_statement_init(&st, "SELECT binding FROM via_release_bindings WHERE ");
     cli_statement_text(&st, "release = ", cli_rows_text(&s->instances, row, "release"));
     cli_query(cli, &st, &in.bindings);
-    if (cli_ok(cli) && repair_user(in.place.folder, &user, &cli->error) == VIA_OK &&
-        via_root_open(&root, &cli->error) == VIA_OK) {
-        via_root_join(&root, mint, in.place.mint);
-        (void)run_instance_renew(&in, cli, &user);
-    }
+    if (cli_ok(cli) && repair_user(folder, &user, &cli->error) == VIA_OK &&
+        run_place_visit(&place, folder, &cli->error) == VIA_OK && run_token_renew(&in, cli, &place))
+        repair_ask(cli, in.id);
+    run_place_remove(&place);
     cli_rows_deinit(&in.bindings);
     free(in.active);
 }
@@ -263,6 +274,7 @@ cli_app_repair(struct cli *cli)
         cli_statement_init(&st, "INSERT INTO via_tokens(kind, instance, path) VALUES('workload', "
                                 "'INSTANCE', 'FILE')");
         cli_run(cli, &st);
+        repair_ask(cli, "INSTANCE");
     }
     repair_put(cli, &s);
     cli_appstate_deinit(&s);

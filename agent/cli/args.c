@@ -30,14 +30,14 @@ option_unknown(const struct cli_args *a, const char *word, size_t n, struct via_
 {
     const char *words[CLI_OPT_COUNT];
     size_t count = 0;
-    uint32_t allowed = CLI_EVERYWHERE;
+    uint64_t allowed = CLI_EVERYWHERE;
     char text[SUGGEST_LENGTH + 2];
     const char *nearest = NULL;
 
     if (a->verb)
         allowed |= a->verb->required | a->verb->optional;
     for (int i = 0; i < CLI_OPT_COUNT; i++)
-        if (allowed & (UINT32_C(1) << i))
+        if (allowed & (UINT64_C(1) << i))
             words[count++] = cli_options[i].word;
     if (n < sizeof text) {
         memcpy(text, word, n);
@@ -47,6 +47,36 @@ option_unknown(const struct cli_args *a, const char *word, size_t n, struct via_
     via_buf_printf(problem, "unknown option --%.*s", (int)n, word);
     if (nearest)
         via_buf_printf(problem, "; did you mean --%s", nearest);
+}
+
+/* Is `word` one of the words that "[A|B]" lists? */
+static bool
+choice_is(const char *choices, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (const char *p = choices + 1; *p; p += strcspn(p, "|]") + 1)
+        if (strcspn(p, "|]") == n && memcmp(p, word, n) == 0)
+            return true;
+    return false;
+}
+
+/* The option at argv[*i] may have one of a few words behind it, or nothing. */
+static bool
+option_take_choice(struct cli_args *a, int option, const char *given, char *next, int *i,
+                   struct via_buf *problem)
+{
+    const char *choices = cli_options[option].value;
+
+    if (given && !choice_is(choices, given))
+        return via_buf_printf(problem, "--%s wants one of %s", cli_options[option].word, choices),
+               false;
+    if (!given && next && choice_is(choices, next)) {
+        given = next;
+        ++*i;
+    }
+    a->option[option] = given ? given : "";
+    return true;
 }
 
 /* Take the option at argv[*i]; moves *i over its value. False: `problem` says why. */
@@ -68,6 +98,9 @@ option_take(struct cli_args *a, int argc, char **argv, int *i, struct via_buf *p
     }
     if (a->option[option])
         return via_buf_printf(problem, "--%.*s is given twice", (int)n, word), false;
+    if (cli_options[option].value[0] == '[')
+        return option_take_choice(a, option, equals ? equals + 1 : NULL,
+                                  *i + 1 < argc ? argv[*i + 1] : NULL, i, problem);
     if (!equals && *i + 1 >= argc)
         return via_buf_printf(problem, "--%s wants %s", word, cli_options[option].value), false;
     a->option[option] = equals ? equals + 1 : argv[++*i];
@@ -78,10 +111,10 @@ option_take(struct cli_args *a, int argc, char **argv, int *i, struct via_buf *p
 static bool
 options_check(const struct cli_args *a, struct via_buf *problem)
 {
-    uint32_t allowed = CLI_EVERYWHERE | a->verb->required | a->verb->optional;
+    uint64_t allowed = CLI_EVERYWHERE | a->verb->required | a->verb->optional;
 
     for (int i = 0; i < CLI_OPT_COUNT; i++) {
-        uint32_t bit = UINT32_C(1) << i;
+        uint64_t bit = UINT64_C(1) << i;
 
         if (a->option[i] && !(allowed & bit)) {
             option_unknown(a, cli_options[i].word, strlen(cli_options[i].word), problem);

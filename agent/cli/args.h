@@ -46,7 +46,13 @@ struct cli;
     X(PASSPHRASE_FILE, "passphrase-file", "F", "the file whose first line seals the keys")         \
     X(FINGERPRINT, "fingerprint", "F", "whose key must have signed it, as create printed it")      \
     X(USER, "user", "U", "run the command as this user")                                           \
-    X(RESTART, "restart", NULL, "start the command again when it fails")                           \
+    X(RESTART, "restart", "[on-failure|always]",                                                   \
+      "start the command again when it fails, or whenever it ends; later each time, up to 60 s")   \
+    X(CLIENT_ENV, "client-env", NULL,                                                              \
+      "also give <BINDING>_URL and <BINDING>_AUTH_TOKEN, for libSQL clients")                      \
+    X(ENV_FILE, "env-file", "FILE",                                                                \
+      "write the environment to this file too, as docker run --env-file reads it")                 \
+    X(TOKEN_DIR, "token-dir", "DIR", "keep token and bindings here, to be mounted; DIR is ours")   \
     X(NO_AGENT_CHECK, "no-agent-check", NULL, "start even when no agent runs")
 
 enum cli_option {
@@ -56,7 +62,7 @@ enum cli_option {
         CLI_OPT_COUNT
 };
 
-#define CLI_BIT(name) (UINT32_C(1) << CLI_OPT_##name)
+#define CLI_BIT(name) (UINT64_C(1) << CLI_OPT_##name)
 
 /* Taken by every verb. */
 #define CLI_EVERYWHERE                                                                             \
@@ -65,7 +71,7 @@ enum cli_option {
 
 struct cli_option_spec {
     const char *word;
-    const char *value; /* NULL: a flag */
+    const char *value; /* NULL: a flag; "[A|B]": none, or one of these words */
     const char *help;
 };
 
@@ -78,8 +84,8 @@ struct cli_verb {
     const char *noun;    /* NULL: the verb stands alone; it may be two words */
     const char *name;
     const char *operands;
-    uint32_t required; /* options */
-    uint32_t optional;
+    uint64_t required; /* options */
+    uint64_t optional;
     const char *summary;
     const char *example;
     int (*run)(struct cli *cli); /* the exit code, when no error was set */

@@ -12,10 +12,10 @@ option_put(struct via_buf *b, int option)
 }
 
 static void
-usage_put_options(struct via_buf *b, uint32_t which, const char *before, const char *after)
+usage_put_options(struct via_buf *b, uint64_t which, const char *before, const char *after)
 {
     for (int i = 0; i < CLI_OPT_COUNT; i++) {
-        if (!(which & (UINT32_C(1) << i)))
+        if (!(which & (UINT64_C(1) << i)))
             continue;
         via_buf_puts(b, before);
         option_put(b, i);
@@ -41,12 +41,12 @@ cli_usage_put(struct via_buf *b, const struct cli_verb *verb)
 }
 
 static void
-options_put(struct via_buf *b, uint32_t which)
+options_put(struct via_buf *b, uint64_t which)
 {
     for (int i = 0; i < CLI_OPT_COUNT; i++) {
         size_t from = b->len;
 
-        if (!(which & (UINT32_C(1) << i)))
+        if (!(which & (UINT64_C(1) << i)))
             continue;
         via_buf_puts(b, "  ");
         option_put(b, i);
@@ -59,7 +59,7 @@ options_put(struct via_buf *b, uint32_t which)
 void
 cli_help_verb(struct via_buf *b, const struct cli_verb *verb)
 {
-    uint32_t own = (verb->required | verb->optional);
+    uint64_t own = (verb->required | verb->optional);
 
     via_buf_puts(b, "usage: ");
     cli_usage_put(b, verb);

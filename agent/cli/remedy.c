@@ -144,7 +144,7 @@ line_put(const struct cli *cli, struct via_buf *b)
         if (!a->option[i] || i == CLI_OPT_JSON)
             continue;
         via_buf_printf(b, " --%s", cli_options[i].word);
-        if (cli_options[i].value)
+        if (a->option[i][0])
             via_buf_printf(b, " %s", a->option[i]);
     }
     if (a->command)

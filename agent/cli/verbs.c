@@ -104,9 +104,14 @@ const struct cli_verb cli_verbs[] = {
      "/srv/via",
      cli_backup_restore},
     {"via", NULL, "run", "APP -- COMMAND...", 0,
-     BIT(TARGET) | BIT(USER) | BIT(RESTART) | BIT(NO_AGENT_CHECK),
-     "Run a command as an instance of an app's newest deploy, with its identity renewed.",
-     "via run api --target prod --user www-data -- ./server", cli_launch},
+     BIT(TARGET) | BIT(USER) | BIT(RESTART) | BIT(CLIENT_ENV) | BIT(ENV_FILE) | BIT(TOKEN_DIR) |
+         BIT(NO_AGENT_CHECK),
+     "Run a command as an instance of an app's newest deploy, with its identity renewed.\n"
+     "It is restarted on a new deploy, a restore or a repair. It is ended when the launcher is\n"
+     "killed. For a container: both files below belong to the user that runs the command.\n"
+     "  via run api --env-file /run/api/env --token-dir /run/api/via -- docker run --rm \\\n"
+     "    --env-file /run/api/env -v /run/api/via:/run/api/via IMAGE",
+     "via run api --target prod --user www-data --restart on-failure -- ./server", cli_launch},
     {"via", "audit", "verify", "", 0, 0,
      "Check that no record of the audit was removed, altered, reordered or cut off, and show the\n"
      "signed heads: kept outside of this host, they prove what was recorded up to then.",

@@ -150,13 +150,16 @@ via_instance_put(struct via_store *s, const struct via_instance_spec *spec)
     if (spec->app && strcmp(spec->app, in.app) != 0)
         via_sql_fail(db, VIA_DEPLOY_NOT_FOUND, "deploy %s is of app %s, not of %s", in.deploy,
                      in.app, spec->app);
+    if (spec->token_path &&
+        (spec->token_path[0] != '/' || strlen(spec->token_path) >= sizeof in.token_path))
+        via_sql_fail(db, VIA_PATH_INVALID, "the token of an instance is at an absolute path");
     instance_check(s, &in, state);
     in.rid = via_store_rid();
     via_id_make("inst", in.id);
     via_clock_format(via_clock_now_ms() + lease_s * 1000, in.lease_expires_at);
     q = via_sql_stmt(db, "INSERT INTO temp.o_instances(rid, id, app, target, deploy, release, pid,"
-                         " state, started_at, lease_expires_at)"
-                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', ?8, ?9)");
+                         " state, started_at, lease_expires_at, token_path)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', ?8, ?9, ?10)");
     via_sql_bind_int(db, q, 1, in.rid);
     via_sql_bind_text(db, q, 2, in.id);
     via_sql_bind_text(db, q, 3, in.app);
@@ -167,6 +170,7 @@ via_instance_put(struct via_store *s, const struct via_instance_spec *spec)
         via_sql_bind_int(db, q, 7, spec->pid);
     via_sql_bind_text(db, q, 8, s->now);
     via_sql_bind_text(db, q, 9, in.lease_expires_at);
+    via_sql_bind_text(db, q, 10, spec->token_path);
     via_sql_run(db, q);
     if (strcmp(state, "pending") == 0)
         instance_activate(s, &in);
@@ -251,23 +255,6 @@ via_instance_renew(struct via_store *s, int64_t rid, const char *lease_expires_a
 }
 
 /* -- the launcher ---------------------------------------------------------------- */
-
-void
-via_instance_set_token_path(struct via_store *s, int64_t rid, const char *path)
-{
-    struct via_sql *db = &s->write;
-    sqlite3_stmt *q;
-
-    if (!path || path[0] != '/' || strlen(path) >= VIA_PATH_SIZE) {
-        via_sql_fail(db, VIA_PATH_INVALID, "the token of an instance is at an absolute path");
-        return;
-    }
-    instance_take(s, rid);
-    q = via_sql_stmt(db, "UPDATE temp.o_instances SET token_path = ?2 WHERE rid = ?1");
-    via_sql_bind_int(db, q, 1, rid);
-    via_sql_bind_text(db, q, 2, path);
-    via_sql_run(db, q);
-}
 
 enum via_launcher
 via_instance_launcher(const struct via_store *s, const struct via_instance *in)

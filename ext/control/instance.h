@@ -31,6 +31,9 @@ struct via_instance_spec {
     const char *target; /* NULL: the only one */
     const char *deploy; /* NULL: the newest of app and target */
     int64_t pid;        /* 0: none */
+    /* NULL: by hand. A launcher says where it keeps the workload token, and holds the byte of the
+     * row id in run/locks for as long as it looks after the instance. */
+    const char *token_path;
 };
 
 bool via_instance_find_id(struct via_sql *db, const char *id, struct via_instance *out);
@@ -45,10 +48,6 @@ void via_instance_stop(struct via_store *s, int64_t rid);
 
 /* Set the end of its lease (contract time): to exactly that, or to at least that. */
 void via_instance_renew(struct via_store *s, int64_t rid, const char *lease_expires_at, bool exact);
-
-/* Say where the instance keeps its workload token. Only a launcher does; it holds the byte `rid` of
- * run/locks for as long as it looks after the instance. */
-void via_instance_set_token_path(struct via_store *s, int64_t rid, const char *path);
 
 enum via_launcher via_instance_launcher(const struct via_store *s, const struct via_instance *in);
 

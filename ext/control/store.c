@@ -296,7 +296,6 @@ store_apply_overlay(struct via_store *s)
                " WHEN ?14 THEN excluded.lease_expires_at"
                " ELSE max(lease_expires_at, excluded.lease_expires_at) END,"
                " stopped_at = coalesce(stopped_at, excluded.stopped_at),"
-               " token_path = coalesce(excluded.token_path, token_path),"
                " restart_reason = coalesce(excluded.restart_reason, restart_reason)");
     store_copy(s,
                "SELECT rid, id, kind, instance, binding, audience, issued_at, expires_at"

@@ -37,7 +37,7 @@ static const struct via_column columns[] = {
     [STARTED_AT] = {"started_at", "TEXT", 0},
     [LEASE_EXPIRES_AT] = {"lease_expires_at", "TEXT", VIA_COL_UPDATE},
     [STOPPED_AT] = {"stopped_at", "TEXT", 0},
-    [TOKEN_PATH_OF] = {"token_path", "TEXT", VIA_COL_UPDATE},
+    [TOKEN_PATH_OF] = {"token_path", "TEXT", VIA_COL_INSERT},
     [LAUNCHER] = {"launcher", "TEXT", VIA_COL_COMPUTED},
     [RESTART_REASON] = {"restart_reason", "TEXT", VIA_COL_UPDATE},
 };
@@ -45,10 +45,12 @@ static const struct via_column columns[] = {
 static int64_t
 instances_insert(struct via_store *s, const struct via_row *row)
 {
-    return via_instance_put(s, &(struct via_instance_spec){.app = via_row_text(row, APP),
-                                                           .target = via_row_text(row, TARGET),
-                                                           .deploy = via_row_text(row, DEPLOY),
-                                                           .pid = via_row_int(row, PID, 0)});
+    return via_instance_put(
+        s, &(struct via_instance_spec){.app = via_row_text(row, APP),
+                                       .target = via_row_text(row, TARGET),
+                                       .deploy = via_row_text(row, DEPLOY),
+                                       .pid = via_row_int(row, PID, 0),
+                                       .token_path = via_row_text(row, TOKEN_PATH_OF)});
 }
 
 static void
@@ -61,8 +63,6 @@ instances_update(struct via_store *s, int64_t rid, const struct via_row *row)
                      "an instance's state can be set to stopped only");
     if (via_row_has(row, LEASE_EXPIRES_AT) && via_sql_ok(&s->write))
         via_instance_renew(s, rid, via_row_text(row, LEASE_EXPIRES_AT), true);
-    if (via_row_has(row, TOKEN_PATH_OF) && via_sql_ok(&s->write))
-        via_instance_set_token_path(s, rid, via_row_text(row, TOKEN_PATH_OF));
     if (via_row_has(row, RESTART_REASON) && via_sql_ok(&s->write))
         via_instance_ask_restart(s, rid, via_row_text(row, RESTART_REASON));
     if (via_row_has(row, STATE) && via_sql_ok(&s->write))

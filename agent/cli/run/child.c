@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,67 +16,51 @@
 #define STOP_MS 10000
 #define STOP_STEP_MS 20
 
-/* [{"name":"DATABASE","type":"sqlite","mode":"rw"},…] */
-static void
-bindings_put(const struct run_instance *in, struct via_buf *b)
+struct child_start {
+    pid_t launcher;
+    int report; /* where errno goes */
+    bool leads; /* a process group of its own */
+};
+
+/* The state root is none of the command's business. */
+static bool
+environment_set(const struct run_user *user, char *environment)
 {
-    static const char *const members[][2] = {
-        {"name", "binding"}, {"type", "type"}, {"mode", "mode"}};
+    bool good = unsetenv("VIA_STATE_DIR") == 0;
 
-    via_buf_putc(b, '[');
-    for (size_t i = 0; i < in->bindings.count; i++) {
-        via_buf_puts(b, i ? ",{" : "{");
-        for (size_t k = 0; k < 3; k++) {
-            const char *text = cli_rows_text(&in->bindings, i, members[k][1]);
-
-            via_buf_printf(b, "%s\"%s\":", k ? "," : "", members[k][0]);
-            via_buf_put_json(b, text ? text : "", text ? strlen(text) : 0);
-        }
-        via_buf_putc(b, '}');
-    }
-    via_buf_putc(b, ']');
+    for (char *p = environment; good && *p; p += strlen(p) + 1)
+        good = putenv(p) == 0;
+    if (good && user->changes)
+        good = setenv("HOME", user->home, 1) == 0 && setenv("USER", user->name, 1) == 0 &&
+               setenv("LOGNAME", user->name, 1) == 0;
+    return good;
 }
 
-/* The environment of the command. The state root is none of its business. */
+/* Be ended when the launcher is: nobody would renew the identity. A launcher that was gone before
+ * this was asked for has left the child to another parent. */
 static bool
-environment_set(const struct run_child *child, const struct run_instance *in)
+parent_follow(pid_t launcher)
 {
-    char token[VIA_PATH_SIZE + 16], bindings[VIA_PATH_SIZE + 16];
-    struct via_buf list;
-    bool good;
-
-    via_buf_init(&list);
-    bindings_put(in, &list);
-    (void)snprintf(token, sizeof token, "%s/token", in->place.folder);
-    (void)snprintf(bindings, sizeof bindings, "%s/bindings", in->place.folder);
-    good = !list.failed && setenv("VARY_CONFIG_URL", child->url, 1) == 0 &&
-           setenv("VARY_CONFIG_TOKEN_PATH", token, 1) == 0 &&
-           setenv("VARY_ENVIRONMENT", in->target, 1) == 0 &&
-           setenv("VIA_AGENT_SOCKET", child->socket, 1) == 0 &&
-           setenv("VIA_BINDINGS", via_buf_text(&list), 1) == 0 &&
-           setenv("SERVICE_BINDING_ROOT", bindings, 1) == 0 && unsetenv("VIA_STATE_DIR") == 0;
-    if (good && child->user->changes)
-        good = setenv("HOME", child->user->home, 1) == 0 &&
-               setenv("USER", child->user->name, 1) == 0 &&
-               setenv("LOGNAME", child->user->name, 1) == 0;
-    via_buf_deinit(&list);
-    return good;
+    return prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == launcher;
 }
 
 /* In the child: become the command, or send errno through `report`. */
 static void
-child_exec(const struct run_child *child, const struct run_instance *in, int report)
+child_exec(const struct run_child *child, char *environment, const struct child_start *start)
 {
     sigset_t none;
     int err;
 
     (void)sigemptyset(&none);
     (void)signal(SIGPIPE, SIG_DFL);
-    if (environment_set(child, in) && run_user_become(child->user) &&
-        sigprocmask(SIG_SETMASK, &none, NULL) == 0)
+    /* The parent does so too: whoever is first. */
+    if (start->leads)
+        (void)setpgid(0, 0);
+    if (environment_set(child->place->user, environment) && run_user_become(child->place->user) &&
+        parent_follow(start->launcher) && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
         (void)execvp(child->command[0], child->command);
     err = errno ? errno : EPERM;
-    if (write(report, &err, sizeof err) < 0)
+    if (write(start->report, &err, sizeof err) < 0)
         _exit(125);
     _exit(127);
 }
@@ -113,52 +98,123 @@ child_fail(const struct run_child *child, int err, int *exit_code, struct via_er
                                child->command[0]);
 }
 
-enum via_status
-run_child_start(const struct run_child *child, const struct run_instance *in, pid_t *pid,
-                int *exit_code, struct via_error *e)
+/* A terminal sends its signals to the foreground group, and lets only that read: there the command
+ * stays in the launcher's. */
+static bool
+is_in_foreground(void)
 {
+    int fd = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    bool is = fd >= 0 && tcgetpgrp(fd) == getpgrp();
+
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+/* Fork, and wait until exec has succeeded or said why not. 0 or errno. */
+static int
+child_fork(const struct run_child *child, char *environment, struct run_process *out)
+{
+    struct child_start start = {.launcher = getpid(), .leads = !is_in_foreground()};
     int report[2], err = 0;
     ssize_t n;
 
-    *pid = 0;
-    *exit_code = 1;
     if (pipe2(report, O_CLOEXEC) < 0)
-        return via_error_set_errno(e, VIA_INTERNAL_ERROR, errno, "the command cannot be started");
-    *pid = fork();
-    if (*pid == 0)
-        child_exec(child, in, report[1]);
+        return errno;
+    start.report = report[1];
+    out->leads = start.leads;
+    out->pid = fork();
+    if (out->pid == 0)
+        child_exec(child, environment, &start);
     err = errno;
     close(report[1]);
-    if (*pid < 0) {
+    if (out->pid < 0) {
         close(report[0]);
-        *pid = 0;
-        return via_error_set_errno(e, VIA_INTERNAL_ERROR, err, "the command cannot be started");
+        out->pid = 0;
+        return err;
     }
+    if (start.leads)
+        (void)setpgid(out->pid, out->pid);
     /* The pipe closes when exec succeeds. */
     do
         n = read(report[0], &err, sizeof err);
     while (n < 0 && errno == EINTR);
     close(report[0]);
     if (n != (ssize_t)sizeof err)
-        return VIA_OK;
-    (void)waitpid(*pid, NULL, 0);
-    *pid = 0;
-    return child_fail(child, err, exit_code, e);
+        return 0;
+    (void)waitpid(out->pid, NULL, 0);
+    out->pid = 0;
+    return err;
+}
+
+enum via_status
+run_child_start(const struct run_child *child, const struct run_instance *in,
+                struct run_process *out, int *exit_code, struct via_error *e)
+{
+    char *environment = run_environment_new(child, in);
+    enum via_status status = VIA_OK;
+    int err;
+
+    memset(out, 0, sizeof *out);
+    *exit_code = 1;
+    if (!environment)
+        return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
+    status = run_environment_write(child, environment, e);
+    if (status == VIA_OK) {
+        err = child_fork(child, environment, out);
+        if (err)
+            status = child_fail(child, err, exit_code, e);
+    }
+    run_environment_free(environment);
+    return status;
 }
 
 void
-run_child_stop(pid_t pid)
+run_child_signal(const struct run_process *p, int signal)
+{
+    bool by_keyboard = signal == SIGINT || signal == SIGQUIT;
+
+    if (p->pid > 0)
+        (void)kill(p->leads && by_keyboard ? -p->pid : p->pid, signal);
+}
+
+static void
+pause_step(void)
 {
     const struct timespec step = {.tv_nsec = STOP_STEP_MS * 1000000L};
 
-    (void)kill(pid, SIGTERM);
-    for (int waited_ms = 0; waited_ms < STOP_MS; waited_ms += STOP_STEP_MS) {
-        if (waitpid(pid, NULL, WNOHANG) != 0)
-            return;
-        (void)nanosleep(&step, NULL);
+    (void)nanosleep(&step, NULL);
+}
+
+void
+run_child_sweep(struct run_process *p)
+{
+    int waited_ms = 0;
+
+    if (p->leads && p->pid > 0 && kill(-p->pid, SIGTERM) == 0) {
+        for (; waited_ms < STOP_MS && kill(-p->pid, 0) == 0; waited_ms += STOP_STEP_MS)
+            pause_step();
+        if (waited_ms >= STOP_MS)
+            (void)kill(-p->pid, SIGKILL);
     }
-    (void)kill(pid, SIGKILL);
-    (void)waitpid(pid, NULL, 0);
+    p->pid = 0;
+}
+
+void
+run_child_stop(struct run_process *p)
+{
+    int waited_ms = 0;
+
+    if (p->pid <= 0)
+        return;
+    (void)kill(p->pid, SIGTERM);
+    for (; waited_ms < STOP_MS && waitpid(p->pid, NULL, WNOHANG) == 0; waited_ms += STOP_STEP_MS)
+        pause_step();
+    if (waited_ms >= STOP_MS) {
+        (void)kill(p->leads ? -p->pid : p->pid, SIGKILL);
+        (void)waitpid(p->pid, NULL, 0);
+    }
+    run_child_sweep(p);
 }
 
 int

@@ -37,93 +37,160 @@ VIA_MUST_USE bool run_user_become(const struct run_user *user);
 
 /* -- place.c: the folder that only the command's user can read -------------------- */
 
+/* The folder stays the same for the life of a launcher, so that a command finds its token where it
+ * was through every change of instance. What the next instance brings is staged in next/. */
 struct run_place {
-    char folder[VIA_PATH_SIZE]; /* 0700, the user's: token, bindings/ */
-    char mint[VIA_PATH_SIZE];   /* where tokens are minted, out of the user's reach */
+    const struct run_user *user;
+    char home[VIA_PATH_SIZE];   /* this launcher's, in run/instances, out of the user's reach */
+    char folder[VIA_PATH_SIZE]; /* 0700, the user's: token, bindings/, next/ */
+    int home_fd;                /* locked while the launcher lives; -1 */
+    int folder_fd;              /* the same of a folder that the operator named; -1 */
 };
 
-#define RUN_PLACE_UNNAMED "make" /* the id's prefix of a folder that has no instance yet */
+#define RUN_PLACE_UNNAMED                                                                          \
+    "make" /* the id's prefix of a home whose launcher has not locked it yet */
+#define RUN_PLACE_NAMED "run"
 
-/* Make a folder for an instance that is to be, and see that the disk has room for its files.
- * VIA_CONFIG_UNREADABLE when the user cannot get there, VIA_DISK_FULL. */
-VIA_MUST_USE enum via_status run_place_make(struct run_place *place, const struct run_user *user,
+void run_place_init(struct run_place *place, const struct run_user *user);
+
+/* Make home and folder; `token_dir` (NULL: in the home) is an empty folder, or one that served so
+ * before. VIA_CONFIG_UNREADABLE when the user cannot get there, VIA_PATH_INVALID, VIA_DISK_FULL. */
+VIA_MUST_USE enum via_status run_place_make(struct run_place *place, const char *token_dir,
                                             struct via_error *e);
 
-/* Name the folder after `instance`, before anything is put there. */
-VIA_MUST_USE enum via_status run_place_give(struct run_place *place, const char *instance,
-                                            struct via_error *e);
+/* Write into the folder of another launcher, by a home of one's own for the minting. */
+VIA_MUST_USE enum via_status run_place_visit(struct run_place *place, const char *folder,
+                                             struct via_error *e);
+
+/* Make next/ anew, and take room for its files, which run_place_give_room() gives back. */
+VIA_MUST_USE enum via_status run_place_stage(const struct run_place *place, struct via_error *e);
+VIA_MUST_USE enum via_status run_place_give_room(const struct run_place *place,
+                                                 struct via_error *e);
+
+/* Put what is in next/ where the command looks. Not while one runs that should not see it. */
+VIA_MUST_USE enum via_status run_place_publish(const struct run_place *place, struct via_error *e);
 
 /* Replace the file `relative` (its folder is made) by `n` bytes, 0600 and the user's. */
-VIA_MUST_USE enum via_status run_place_put(const struct run_place *place,
-                                           const struct run_user *user, const char *relative,
+VIA_MUST_USE enum via_status run_place_put(const struct run_place *place, const char *relative,
                                            const void *bytes, size_t n, struct via_error *e);
 
-/* Move the token that was just minted to the file `relative`. */
-VIA_MUST_USE enum via_status run_place_take_token(const struct run_place *place,
-                                                  const struct run_user *user, const char *relative,
-                                                  struct via_error *e);
+/* Where a token is minted before it is taken to its place. */
+void run_place_mint(const struct run_place *place, char out[VIA_PATH_SIZE]);
 
-/* Remove the folder and all in it. */
-void run_place_remove(const struct run_place *place);
+/* Take the token that was just minted; the caller wipes and frees *out. */
+VIA_MUST_USE enum via_status run_place_take_token(const struct run_place *place, char **out,
+                                                  size_t *n, struct via_error *e);
 
-/* Remove the folders of instances that are over and whose launcher is gone, and those that a
- * launcher made and did not live to name (sweep.c). */
+/* Remove what was made; a folder that the operator named stays, empty. */
+void run_place_remove(struct run_place *place);
+
+/* Remove the homes of launchers that are gone and whose instance is over (sweep.c). */
 void run_place_sweep(struct cli *cli);
 
-/* -- instance.c: the instance, its bindings and its tokens ------------------------ */
+/* -- instance.c: the instance and its bindings; token.c: their tokens ------------- */
 
 struct run_instance {
     char id[VIA_ID_SIZE]; /* "" when there is none */
-    struct via_lock lock; /* holds the byte that says that its launcher lives */
     char deploy[VIA_ID_SIZE];
     char release[VIA_ID_SIZE];
     char target[VIA_NAME_SIZE];
-    struct cli_rows bindings; /* binding, type, mode */
-    struct run_place place;
+    struct via_lock lock;     /* holds the byte that says that its launcher lives */
+    struct cli_rows bindings; /* binding, type, mode: of the signed manifest */
+    char **client;       /* a token for each binding's environment; NULL without --client-env */
+    bool staged;         /* its files are in next/ */
+    bool equipped;       /* its tokens and bindings are written */
     char *active;        /* the bindings' active generations when tokens were minted */
     int64_t renew_at_ms; /* via_clock_mono_ms: half the life of its tokens */
+    int64_t clocks_ms;   /* the wall clock's lead over that one, as the tokens were minted */
 };
 
 /* What one look at the control plane says. */
 struct run_sight {
     bool stopped;                   /* the app has no deploy on the target any more */
+    bool instance_stopped;          /* somebody stopped the instance */
     char deploy[VIA_ID_SIZE];       /* the newest otherwise */
     bool rotated;                   /* other generations are active than were minted */
     char restart[VIA_MESSAGE_SIZE]; /* why somebody wants a restart, "" when nobody does */
 };
 
-/* Make a folder, register an instance of the newest deploy, mint its tokens there and write its
- * bindings with `url`. Errors are in cli->error; what was made is undone then, except that a
- * registered instance has made its deploy the running one. */
-bool run_instance_open(struct run_instance *in, struct cli *cli, const struct run_user *user,
-                       const char *url);
+void run_instance_init(struct run_instance *in);
 
-/* Mint all tokens again, and renew the lease. Errors are in cli->error. */
-bool run_instance_renew(struct run_instance *in, struct cli *cli, const struct run_user *user);
+/* Register an instance of the newest deploy, its files to be staged in `place`. It makes that
+ * deploy the running one, so whatever else can fail has been tried before. Errors are in
+ * cli->error; then nothing was registered. */
+bool run_instance_register(struct run_instance *in, struct cli *cli, const struct run_place *place);
+
+/* Mint its tokens and write its bindings with `url`. Repeatable. Errors are in cli->error. */
+bool run_instance_equip(struct run_instance *in, struct cli *cli, const struct run_place *place,
+                        const char *url);
+
+/* Put its staged files in place. */
+VIA_MUST_USE enum via_status
+run_instance_publish(struct run_instance *in, const struct run_place *place, struct via_error *e);
 
 /* One look: is there a newer deploy, a rotation, a wish? Errors are in cli->error. */
 bool run_instance_look(const struct run_instance *in, struct cli *cli, struct run_sight *out);
 
-/* Stop the instance, remove its folder, release memory. A failure is logged. */
+/* Stop the instance, release memory. A failure is logged. */
 void run_instance_close(struct run_instance *in, struct cli *cli);
 
-/* -- child.c: the command --------------------------------------------------------- */
+/* Mint all tokens again, and renew the lease. Errors are in cli->error. */
+bool run_token_renew(struct run_instance *in, struct cli *cli, const struct run_place *place);
+
+/* Are they due: half their life is over, or the wall clock was set? */
+bool run_token_is_due(const struct run_instance *in);
+
+/* The active generations of the instance's bindings, as text to compare. The caller frees it. */
+char *run_token_active(const struct run_instance *in, struct cli *cli);
+
+/* Wipe the tokens of the environment. */
+void run_token_forget(struct run_instance *in);
+
+/* -- environment.c: what the command is told -------------------------------------- */
 
 struct run_child {
     char **command;
-    const struct run_user *user;
-    const char *url;
-    const char *socket;
+    const struct run_place *place;
+    const char *url;      /* http://…, or unix:PATH */
+    const char *socket;   /* of the agent */
+    const char *env_file; /* NULL: none */
+};
+
+/* Make "NAME=value" texts, each ended by NUL, the list by an empty one. The caller frees it by
+ * run_environment_free(). NULL without memory. */
+char *run_environment_new(const struct run_child *child, const struct run_instance *in);
+void run_environment_free(char *environment);
+
+/* Write them to the file `path`, as the user, 0600, a line each, replacing only a file that was
+ * written so. VIA_PATH_INVALID, VIA_PATH_UNWRITABLE. */
+VIA_MUST_USE enum via_status run_environment_write(const struct run_child *child,
+                                                   const char *environment, struct via_error *e);
+
+/* Remove that file. */
+void run_environment_remove(const struct run_child *child);
+
+/* -- child.c: the command --------------------------------------------------------- */
+
+struct run_process {
+    pid_t pid;  /* 0: not running */
+    bool leads; /* a process group of its own: the launcher is not in a terminal's foreground */
 };
 
 /* Start the command for `in`. VIA_COMMAND_NOT_FOUND and others; *exit_code is then 126 or 127.
  * No SQLite connection may be open. */
 VIA_MUST_USE enum via_status run_child_start(const struct run_child *child,
-                                             const struct run_instance *in, pid_t *pid,
+                                             const struct run_instance *in, struct run_process *out,
                                              int *exit_code, struct via_error *e);
 
-/* End it: SIGTERM, and SIGKILL after 10 s. Reaped on return. */
-void run_child_stop(pid_t pid);
+/* Pass a signal on to the command; a keyboard's to its whole group, as a terminal would. */
+void run_child_signal(const struct run_process *p, int signal);
+
+/* End it: SIGTERM, and SIGKILL after 10 s; then what it leaves in its group. Reaped on return. */
+void run_child_stop(struct run_process *p);
+
+/* It has ended and is reaped. End what it left in its group, with the same patience, so that of
+ * `sh -c "server; …"` no server stays behind without an identity. */
+void run_child_sweep(struct run_process *p);
 
 /* The exit code that a shell would give for a wait status: 128 + signal. */
 int run_child_code(int wait_status);

@@ -1,55 +1,57 @@
-/* sweep.c: folders of launchers that were killed before they could tidy up. */
+/* sweep.c: homes of launchers that were killed before they could tidy up. */
 #include "cli/run/run.h"
 
 #include "base/fs.h"
 #include "base/id.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <signal.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define UNNAMED_S 3600
 
-/* Is the instance over and its launcher gone? In doubt, not. */
+/* Has a home without a name been there for longer than any launcher takes to lock it? */
 static bool
-instance_is_over(struct cli *cli, const char *id)
-{
-    struct cli_statement st;
-    struct cli_rows rows;
-    const char *state;
-    int64_t pid;
-    bool over;
-
-    cli_statement_init(&st, "SELECT state, pid FROM via_instances WHERE ");
-    cli_statement_text(&st, "id = ", id);
-    cli_query(cli, &st, &rows);
-    state = cli_rows_text(&rows, 0, "state");
-    pid = cli_rows_integer(&rows, 0, "pid");
-    over = cli_ok(cli) && (!state || strcmp(state, "running") != 0) &&
-           (pid <= 0 || (kill((pid_t)pid, 0) < 0 && errno == ESRCH));
-    cli_rows_deinit(&rows);
-    return over;
-}
-
-/* Has a folder without an instance been there for longer than any launcher takes to name it? */
-static bool
-folder_is_forgotten(const char *path)
+home_is_forgotten(const char *path)
 {
     struct stat st;
 
     return lstat(path, &st) == 0 && time(NULL) - st.st_mtime > UNNAMED_S;
 }
 
+/* May a command still use it, until its lease is over? In doubt, yes. */
 static bool
-folder_is_over(struct cli *cli, const char *name, const char *path)
+home_is_used(struct cli *cli, const char *path)
 {
-    if (via_id_is(RUN_PLACE_UNNAMED, name))
-        return folder_is_forgotten(path);
-    return via_id_is("inst", name) && instance_is_over(cli, name);
+    char token[VIA_PATH_SIZE];
+    struct cli_statement st;
+    struct cli_rows rows;
+    bool used;
+
+    if (snprintf(token, sizeof token, "%s/files/token", path) >= (int)sizeof token)
+        return true;
+    cli_statement_init(&st, "SELECT count(*) AS used FROM via_instances WHERE state = 'running'");
+    cli_statement_text(&st, " AND token_path = ", token);
+    used = !cli_query(cli, &st, &rows) || cli_rows_integer(&rows, 0, "used") > 0;
+    cli_rows_deinit(&rows);
+    return used;
+}
+
+static void
+home_sweep(struct cli *cli, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && !home_is_used(cli, path))
+        via_ignore(via_fs_remove_tree(path, NULL));
+    close(fd);
 }
 
 void
@@ -65,9 +67,11 @@ run_place_sweep(struct cli *cli)
     via_root_join(&root, "run/instances", folder);
     dir = opendir(folder);
     while (dir && cli_ok(cli) && (entry = readdir(dir)) != NULL) {
-        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path &&
-            folder_is_over(cli, entry->d_name, path))
-            via_ignore(via_fs_remove_tree(path, NULL));
+        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path)
+            continue;
+        if (via_id_is(RUN_PLACE_NAMED, entry->d_name) ||
+            (via_id_is(RUN_PLACE_UNNAMED, entry->d_name) && home_is_forgotten(path)))
+            home_sweep(cli, path);
     }
     if (dir)
         (void)closedir(dir);
