@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SMOKE_TTL_S 60
@@ -190,18 +191,7 @@ repair_user(const char *folder, struct run_user *user, struct via_error *e)
     return run_user_find(uid, user, e);
 }
 
-/* Ask the launcher for a new instance and a fresh start of its command. */
-static void
-repair_ask(struct cli *cli, const char *instance)
-{
-    struct cli_statement st;
-
-    cli_statement_init(&st, "UPDATE via_instances SET restart_reason = 'repair' WHERE ");
-    cli_statement_text(&st, "id = ", instance);
-    cli_run(cli, &st);
-}
-
-/* Mint at once where the tokens were, which ends the refusals; then the launcher does the rest. */
+/* Mint where the tokens were, which renews the lease too. */
 static void
 repair_instance(struct cli *cli, const struct cli_appstate *s, size_t row)
 {
@@ -220,11 +210,34 @@ repair_instance(struct cli *cli, const struct cli_appstate *s, size_t row)
     cli_statement_text(&st, "release = ", cli_rows_text(&s->instances, row, "release"));
     cli_query(cli, &st, &in.bindings);
     if (cli_ok(cli) && repair_user(folder, &user, &cli->error) == VIA_OK &&
-        run_place_visit(&place, folder, &cli->error) == VIA_OK && run_token_renew(&in, cli, &place))
-        repair_ask(cli, in.id);
+        run_place_visit(&place, folder, &cli->error) == VIA_OK)
+        (void)run_token_renew(&in, cli, &place);
     run_place_remove(&place);
     cli_rows_deinit(&in.bindings);
     free(in.active);
+}
+
+/* An instance that was stopped is over, but its launcher may live: it registers another and starts
+ * its command anew. True when there was one, and it has, or 5 s are over. */
+static bool
+repair_revive(struct cli *cli, struct cli_appstate *s)
+{
+    const char *deploy = cli_rows_text(&s->deploy, 0, "id");
+    const struct timespec step = {.tv_nsec = 100000000};
+    struct cli_statement st;
+
+    cli_statement_init(&st, "UPDATE via_instances SET restart_reason = 'repair' WHERE ");
+    cli_statement_text(&st, "deploy = ", deploy);
+    cli_statement_put(&st, " AND state = 'stopped' AND launcher = 'alive'");
+    cli_run(cli, &st);
+    if (!cli_answers(cli) || cli_changes(cli) == 0)
+        return false;
+    for (int i = 0; cli_ok(cli) && s->instances.count == 0 && i < 50; i++) {
+        (void)nanosleep(&step, NULL);
+        cli_rows_deinit(&s->instances);
+        cli_appstate_instances(cli, s->target, deploy, &s->instances);
+    }
+    return true;
 }
 
 static void
@@ -255,6 +268,11 @@ cli_app_repair(struct cli *cli)
     size_t repaired = 0;
 
     cli_appstate_find(cli, &s);
+    if (s.instances.count == 0 && repair_revive(cli, &s) && s.instances.count > 0) {
+        repair_put(cli, &s);
+        cli_appstate_deinit(&s);
+        return 0;
+    }
     if (s.instances.count == 0)
         cli_refuse(cli, VIA_RUNTIME_NOT_RUNNING, "no instance of app %s is running on target '%s'",
                    s.app, s.target);
@@ -274,7 +292,6 @@ cli_app_repair(struct cli *cli)
         cli_statement_init(&st, "INSERT INTO via_tokens(kind, instance, path) VALUES('workload', "
                                 "'INSTANCE', 'FILE')");
         cli_run(cli, &st);
-        repair_ask(cli, "INSTANCE");
     }
     repair_put(cli, &s);
     cli_appstate_deinit(&s);

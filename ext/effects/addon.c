@@ -2,6 +2,7 @@
 #include "control/addon.h"
 #include "base/error.h"
 #include "control/audit.h"
+#include "control/instance.h"
 #include "effects/step.h"
 
 static void
@@ -113,6 +114,14 @@ const struct via_effect via_effect_purge = {
     .failed = step_settle_failed,
 };
 
+/* Commands that knew the lost storage start anew: most make their tables when they do. */
+static void
+step_rebuilt(struct via_store *s, const struct via_operation *op, const void *arg)
+{
+    step_provisioned(s, op, arg);
+    via_instance_ask_restart_bound(s, op->addon_id, "the storage of an add-on was repaired");
+}
+
 /* Storage that is there is adopted when it is sound; missing storage is made empty. */
 static enum via_status
 repair_run(struct via_store *s, const struct via_operation *op, struct via_error *e)
@@ -131,7 +140,7 @@ repair_run(struct via_store *s, const struct via_operation *op, struct via_error
         status = provider->provision(&s->root, op->addon_id, NULL, NULL, &why);
     if (status != VIA_OK)
         return via_effect_fail(s, step_settle_failed, op, &why, e);
-    return via_effect_step(s, step_provisioned, op, NULL, e);
+    return via_effect_step(s, facts.present ? step_provisioned : step_rebuilt, op, NULL, e);
 }
 
 const struct via_effect via_effect_repair = {
