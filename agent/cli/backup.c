@@ -31,7 +31,8 @@ created_put(struct cli *cli, const struct cli_rows *rows)
              " or seal them with --passphrase-file");
     if (cli_rows_integer(rows, 0, "absent") > 0)
         (void)fprintf(stderr,
-                      "warning: %lld add-ons had no content to save; via doctor names them\n",
+                      "warning: %lld add-ons have no sound content and were left out;"
+                      " via sql \"SELECT addon, app, integrity FROM via_storage\" tells which\n",
                       (long long)cli_rows_integer(rows, 0, "absent"));
     if (cli_is_json(cli)) {
         cli_put_object(cli, rows);

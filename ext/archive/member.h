@@ -13,12 +13,12 @@
 
 /* A file that is written from its start to its end, hashed on the way. */
 struct via_archive_stream {
-    int fd;
+    struct via_digest digest;
     int64_t at;    /* bytes so far */
     int64_t limit; /* for reading: bytes that are hashed and given */
-    struct via_digest digest;
-    char *chunk; /* of ARCHIVE_CHUNK bytes, for reading */
-    int err;     /* errno of the failure */
+    char *chunk;   /* of ARCHIVE_CHUNK bytes, for reading */
+    int fd;
+    int err; /* errno of the failure */
 };
 
 /* Write or read all `n` bytes, going on after interruptions. -1 with errno; a read may be short at

@@ -12,14 +12,14 @@
 #include <string.h>
 
 struct reader {
-    struct archive *archive;
     struct via_archive_stream in;
+    struct archive *archive;
     const struct via_archive_taker *taker;
+    char *chunk;
     struct via_buf list;     /* entries of what was read */
     struct via_buf manifest; /* its text */
     struct via_member last;  /* the member before; no name: none yet */
     bool seen[VIA_MEMBER_MANIFEST + 1];
-    char *chunk;
 };
 
 static la_ssize_t

@@ -11,4 +11,8 @@ VIA_MUST_USE enum via_status via_moved_settle(struct via_store *s, const char *i
                                               const struct via_backup_outcome *outcome,
                                               struct via_error *e);
 
+/* Check every page of both databases, and leave each as one file: its log folded in. Nobody else
+ * uses them. VIA_STATE_CORRUPT. */
+VIA_MUST_USE enum via_status via_moved_fold(const struct via_root *root, struct via_error *e);
+
 #endif

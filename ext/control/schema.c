@@ -349,38 +349,6 @@ schema_apply(struct via_sql *s, const struct step *steps, size_t count)
     via_sql_exec(s, "COMMIT");
 }
 
-static enum via_status
-schema_fold_one(const struct via_root *root, const char *name, struct via_error *e)
-{
-    char path[VIA_PATH_SIZE], verdict[200] = "";
-    struct via_sql s = {0};
-    enum via_status status;
-    sqlite3_stmt *q;
-
-    via_root_join(root, name, path);
-    via_sql_open(&s, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
-    via_sql_exec(&s, "PRAGMA journal_mode = WAL");
-    q = via_sql_stmt(&s, "PRAGMA integrity_check(1)");
-    if (via_sql_row(&s, q))
-        via_sql_text(q, 0, verdict, sizeof verdict);
-    via_sql_end(&s, q);
-    if (via_sql_ok(&s) && strcmp(verdict, "ok") != 0)
-        via_sql_fail(&s, VIA_STATE_CORRUPT, "%s does not hold: %s", name, verdict);
-    if (via_sql_ok(&s) && via_sql_int(&s, "PRAGMA wal_checkpoint(TRUNCATE)", 1) != 0)
-        via_sql_fail(&s, VIA_CONTROL_BUSY, "another process uses %s", name);
-    status = via_sql_take(&s, e);
-    via_sql_close(&s);
-    return status;
-}
-
-enum via_status
-via_schema_fold(const struct via_root *root, struct via_error *e)
-{
-    enum via_status status = schema_fold_one(root, "control-plane.db", e);
-
-    return status == VIA_OK ? schema_fold_one(root, "runtime.db", e) : status;
-}
-
 /* Keep a copy of a database that is about to be changed, in backups/. */
 static void
 schema_keep(struct via_sql *s, const struct via_root *root, const char *stem, int64_t version)

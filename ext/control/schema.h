@@ -14,10 +14,6 @@
  * older agent is alive; VIA_STATE_UNAVAILABLE, VIA_DISK_FULL. */
 VIA_MUST_USE enum via_status via_schema_ensure(const struct via_root *root, struct via_error *e);
 
-/* Check every page of both databases, and leave each as one file: its log folded in. Nobody else
- * uses them. VIA_STATE_CORRUPT. */
-VIA_MUST_USE enum via_status via_schema_fold(const struct via_root *root, struct via_error *e);
-
 /* Open control-plane.db into `s` with runtime.db attached as `rt` (read-only when
  * `runtime_readonly`), busy timeout and durability set, and the views made over them. The
  * handle holds the error. `overlay` adds the temporary tables that hold a transaction's

@@ -108,8 +108,17 @@ backup_add_snapshots(struct backup_run *run, const struct via_provider *provider
     return status;
 }
 
-/* A copy of the content. What is not there, or is destroyed since, is counted and left out: one
- * lost database is to keep nobody from saving the others. */
+/* Is there nothing to save, for a reason that lies in this add-on alone? */
+static bool
+is_lost(enum via_status status)
+{
+    return status == VIA_STORAGE_MISSING || status == VIA_STORAGE_CORRUPT ||
+           status == VIA_STORAGE_UNREADABLE || status == VIA_ADDON_UNAVAILABLE ||
+           status == VIA_ADDON_NOT_FOUND;
+}
+
+/* A copy of the content. What is lost, damaged or destroyed since is counted and left out: one bad
+ * database is to keep nobody from saving the others. */
 static enum via_status
 backup_add_content(struct backup_run *run, const struct via_provider *provider,
                    const struct via_addon *a, struct via_error *e)
@@ -128,10 +137,10 @@ backup_add_content(struct backup_run *run, const struct via_provider *provider,
     else if (provider->lend(&run->s->root, &via_effect_opener, a->id, run->backup->id, &progress,
                             &fd, &why) == VIA_OK)
         return backup_add_fd(run, &m, fd, e);
-    if (why.status != VIA_STORAGE_MISSING && why.status != VIA_ADDON_UNAVAILABLE &&
-        why.status != VIA_ADDON_NOT_FOUND)
+    if (!is_lost(why.status))
         return via_error_set(e, why.status, "add-on %s: %.400s", a->name, why.message);
-    via_log(VIA_LOG_WARN, "backup %s: add-on %s has no content to save", run->backup->id, a->id);
+    via_log(VIA_LOG_WARN, "add-on %s is not in backup %s: %s", a->id, run->backup->id,
+            via_status_word(why.status));
     run->absent += a->state != VIA_ADDON_IS_FAILED;
     return VIA_OK;
 }

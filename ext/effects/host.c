@@ -4,7 +4,6 @@
 #include "base/fs.h"
 #include "base/stage.h"
 #include "control/moved.h"
-#include "control/schema.h"
 #include "effects/effects.h"
 #include "identity/keyfolder.h"
 #include "identity/passphrase.h"
@@ -308,14 +307,14 @@ staged_settle(const struct via_root *root, const struct via_host_report *report,
     struct via_store *s = NULL;
     int settled;
 
-    if (via_schema_fold(root, e) != VIA_OK || via_store_new(&s, e) != VIA_OK)
+    if (via_moved_fold(root, e) != VIA_OK || via_store_new(&s, e) != VIA_OK)
         return e->status;
     if (staged_keys(root, s->keys, e) == VIA_OK)
         via_ignore(via_moved_settle(s, report->seal.id, &outcome, e));
     via_store_free(s);
     if (e->status != VIA_OK || via_effects_recover(&settled, e) != VIA_OK)
         return e->status;
-    return via_schema_fold(root, e);
+    return via_moved_fold(root, e);
 }
 
 /* As above, with the root's path of this process changed meanwhile. */
