@@ -123,6 +123,23 @@ check_marks(struct via_store *s, const char *kid)
                      " minute of a rotation, unless it is broken");
 }
 
+/* Write the row, and the intent to remove the file. */
+static void
+key_bury(struct via_store *s, const char *use, const char *kid)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q =
+        via_sql_stmt(db, "INSERT INTO main.retired_keys(rid, kid, use, created_at, retired_at)"
+                         " SELECT rid, kid, use, created_at, ?2 FROM temp.seen_keys"
+                         " WHERE kid = ?1");
+
+    via_sql_bind_text(db, q, 1, kid);
+    via_sql_bind_text(db, q, 2, s->now);
+    via_sql_run(db, q);
+    if (via_sql_ok(db))
+        key_intend(s, VIA_INTENT_KEY_RETIRE, "key.retire", use, kid);
+}
+
 void
 via_key_retire(struct via_store *s, int64_t rid)
 {
@@ -148,14 +165,31 @@ via_key_retire(struct via_store *s, int64_t rid)
         check_marks(s, kid);
     else if (strcmp(use, "seal") == 0)
         via_env_reseal(s, kid);
-    q = via_sql_stmt(db, "INSERT INTO main.retired_keys(rid, kid, use, created_at, retired_at)"
-                         " SELECT rid, kid, use, created_at, ?2 FROM temp.seen_keys"
-                         " WHERE rid = ?1");
-    via_sql_bind_int(db, q, 1, rid);
-    via_sql_bind_text(db, q, 2, s->now);
-    via_sql_run(db, q);
-    if (via_sql_ok(db))
-        key_intend(s, VIA_INTENT_KEY_RETIRE, "key.retire", use, kid);
+    key_bury(s, use, kid);
+}
+
+void
+via_key_retire_use(struct via_store *s, enum via_key_use use)
+{
+    struct via_sql *db = &s->write;
+    const char *word = via_key_use_word(use);
+    char kid[VIA_ID_SIZE] = "";
+    bool found = true;
+    sqlite3_stmt *q;
+
+    via_key_look(s, db);
+    while (found) {
+        q = via_sql_stmt(db, "SELECT kid FROM temp.seen_keys WHERE use = ?1 AND kid > ?2"
+                             " ORDER BY kid LIMIT 1");
+        via_sql_bind_text(db, q, 1, word);
+        via_sql_bind_text(db, q, 2, kid);
+        found = via_sql_row(db, q);
+        if (found)
+            via_sql_text(q, 0, kid, sizeof kid);
+        via_sql_end(db, q);
+        if (found)
+            key_bury(s, word, kid);
+    }
 }
 
 void

@@ -19,6 +19,10 @@ int64_t via_key_rotate(struct via_store *s, const char *use);
  * sealed anew. */
 void via_key_retire(struct via_store *s, int64_t rid);
 
+/* Retire every key of `use`, the one that signs too: the next signature makes a new one. For a host
+ * that was restored. */
+void via_key_retire_use(struct via_store *s, enum via_key_use use);
+
 /* It was not carried out: the key is as it was. */
 void via_key_keep(struct via_store *s, const char *kid);
 

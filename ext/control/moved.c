@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "control/audit.h"
+#include "control/key.h"
 #include "control/operation.h"
 
 #include <string.h>
@@ -52,6 +53,8 @@ via_moved_settle(struct via_store *s, const char *id, const struct via_backup_ou
     if (moved_stop(s, e) != VIA_OK || via_store_begin(s, true, e) != VIA_OK)
         return e->status;
     moved_finish(s, id, outcome);
+    via_key_retire_use(s, VIA_KEY_WORKLOAD);
+    via_key_retire_use(s, VIA_KEY_GENERATION);
     via_audit_control(s, "backup.restore", NULL, NULL, id, NULL);
     if (via_sql_take(&s->write, e) != VIA_OK) {
         via_store_rollback(s);

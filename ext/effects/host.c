@@ -278,21 +278,15 @@ staged_folders(const struct via_root *root, struct via_error *e)
     return VIA_OK;
 }
 
-/* No token of before is to verify: take the keys away that signed them, and make new ones. */
+/* No token of before verifies any more: make the keys that sign the next ones. */
 static enum via_status
-staged_keys(const struct via_root *root, struct via_keyring *keys, struct via_error *e)
+staged_keys(struct via_keyring *keys, struct via_error *e)
 {
-    static const enum via_key_use uses[] = {VIA_KEY_WORKLOAD, VIA_KEY_GENERATION};
     char kid[VIA_ID_SIZE];
 
-    for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
-        if (via_keyfolder_retire(root, uses[i], e) != VIA_OK)
-            return e->status;
-    /* Only now does the ring look at the folder for the first time. */
-    for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
-        if (via_keyring_current(keys, uses[i], kid, e) != VIA_OK)
-            return e->status;
-    return VIA_OK;
+    if (via_keyring_current(keys, VIA_KEY_WORKLOAD, kid, e) != VIA_OK)
+        return e->status;
+    return via_keyring_current(keys, VIA_KEY_GENERATION, kid, e);
 }
 
 /* Make what was taken a host that nobody has used yet. The root of this process is the staged one.
@@ -309,8 +303,9 @@ staged_settle(const struct via_root *root, const struct via_host_report *report,
 
     if (via_moved_fold(root, e) != VIA_OK || via_store_new(&s, e) != VIA_OK)
         return e->status;
-    if (staged_keys(root, s->keys, e) == VIA_OK)
-        via_ignore(via_moved_settle(s, report->seal.id, &outcome, e));
+    if (via_moved_settle(s, report->seal.id, &outcome, e) == VIA_OK &&
+        via_effects_carry_out(s, e) == VIA_OK)
+        via_ignore(staged_keys(s->keys, e));
     via_store_free(s);
     if (e->status != VIA_OK || via_effects_recover(&settled, e) != VIA_OK)
         return e->status;

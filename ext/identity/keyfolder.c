@@ -7,11 +7,9 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static int
 is_key(const struct dirent *entry)
@@ -19,22 +17,6 @@ is_key(const struct dirent *entry)
     char kid[VIA_ID_SIZE];
 
     return via_keyfile_kid(entry->d_name, kid);
-}
-
-static enum via_status
-folder_fail(struct via_error *e)
-{
-    return via_error_set_errno(e, VIA_KEY_UNAVAILABLE, errno, "keys/ cannot be read");
-}
-
-/* List the key files in order; the caller frees. Returns their number, or -1. */
-static int
-folder_list(const struct via_root *root, struct dirent ***out)
-{
-    char path[VIA_PATH_SIZE];
-
-    via_root_join(root, "keys", path);
-    return scandir(path, out, is_key, alphasort);
 }
 
 static enum via_status
@@ -62,9 +44,14 @@ enum via_status
 via_keyfolder_each(const struct via_root *root, via_keyfolder_fn fn, void *arg, struct via_error *e)
 {
     struct dirent **entries = NULL;
-    int count = folder_list(root, &entries);
-    enum via_status status = count < 0 ? folder_fail(e) : VIA_OK;
+    enum via_status status = VIA_OK;
+    char path[VIA_PATH_SIZE];
+    int count;
 
+    via_root_join(root, "keys", path);
+    count = scandir(path, &entries, is_key, alphasort);
+    if (count < 0)
+        status = via_error_set_errno(e, VIA_KEY_UNAVAILABLE, errno, "keys/ cannot be read");
     for (int i = 0; i < count; i++) {
         if (status == VIA_OK)
             status = folder_visit(root, entries[i]->d_name, fn, arg, e);
@@ -84,36 +71,4 @@ via_keyfolder_put(const struct via_root *root, const char *kid, const char *text
         return via_error_set(e, VIA_BACKUP_INVALID, "it holds something else among its keys");
     via_keyfile_path(root, kid, path);
     return via_fs_write_new(path, text, n, 0600, root, e);
-}
-
-enum via_status
-via_keyfolder_retire(const struct via_root *root, enum via_key_use use, struct via_error *e)
-{
-    struct dirent **entries = NULL;
-    char folder[VIA_PATH_SIZE], kid[VIA_ID_SIZE] = "", path[VIA_PATH_SIZE];
-    enum via_status status = VIA_OK;
-    int count = folder_list(root, &entries), fd;
-
-    via_root_join(root, "keys", folder);
-    fd = count < 0 ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        status = folder_fail(e);
-    for (int i = 0; i < count; i++) {
-        if (status == VIA_OK && via_keyfile_kid(entries[i]->d_name, kid)) {
-            struct via_error why = {0};
-            struct via_key *key = via_keyfile_load(root, fd, kid, &why);
-
-            via_keyfile_path(root, kid, path);
-            if (via_error_is_set(&why)) /* it might be one of them */
-                status = via_error_set(e, why.status, "%s", why.message);
-            else if (key && key->use == use)
-                status = via_fs_remove(path, e);
-            via_key_free(key);
-        }
-        free(entries[i]);
-    }
-    free(entries);
-    if (fd >= 0)
-        close(fd);
-    return status == VIA_OK ? via_fs_sync(folder, e) : status;
 }

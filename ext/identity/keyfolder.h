@@ -1,4 +1,4 @@
-/* keyfolder.h: the folder keys/ as a whole: copied out, put back, a use of it retired. */
+/* keyfolder.h: the folder keys/ as a whole: copied out, put back. */
 #ifndef VIA_IDENTITY_KEYFOLDER_H
 #define VIA_IDENTITY_KEYFOLDER_H
 
@@ -17,9 +17,5 @@ VIA_MUST_USE enum via_status via_keyfolder_each(const struct via_root *root, via
 /* Write keys/<kid>.jwk anew. `kid` may come from anywhere: VIA_BACKUP_INVALID unless it is one. */
 VIA_MUST_USE enum via_status via_keyfolder_put(const struct via_root *root, const char *kid,
                                                const char *text, size_t n, struct via_error *e);
-
-/* Take every key of `use` away: what they signed verifies no more. */
-VIA_MUST_USE enum via_status via_keyfolder_retire(const struct via_root *root, enum via_key_use use,
-                                                  struct via_error *e);
 
 #endif
