@@ -76,7 +76,7 @@ smoke_read(struct cli *cli, const struct cli_appstate *s, size_t row, const char
 {
     char *token = NULL;
 
-    if (smoke_token(cli, s, row, binding, &token, e) == VIA_OK) {
+    if (smoke_token(cli, s, row, binding, &token, e) == VIA_OK && token) {
         token[strcspn(token, "\r\n")] = '\0';
         via_ignore(cli_agent_read(&s->agent, token, binding, e));
     }

@@ -31,9 +31,9 @@ struct cli_appstate {
     size_t count;
 };
 
-/* Gather and judge. `out` is initialised here and released by the caller, whatever happened.
+/* Gather and judge. `s` is initialised here and released by the caller, whatever happened.
  * VIA_APP_NOT_FOUND, VIA_TARGET_REQUIRED. */
-void cli_appstate_find(struct cli *cli, struct cli_appstate *out);
+void cli_appstate_find(struct cli *cli, struct cli_appstate *s);
 void cli_appstate_deinit(struct cli_appstate *s);
 
 /* The target alone: the one that was typed, else the only one. */

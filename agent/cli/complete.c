@@ -68,6 +68,8 @@ static const struct {
      "SELECT addon, app FROM via_bindings"},
     {"ID", NULL, "SELECT id AS name, app FROM via_snapshots WHERE state = 'ready'"},
     {"REL", NULL, "SELECT id AS name, app FROM via_releases"},
+    {"USE", NULL, "SELECT DISTINCT use AS name, NULL AS app FROM via_keys"},
+    {"KID", NULL, "SELECT kid AS name, NULL AS app FROM via_keys WHERE state <> 'retired'"},
     {"T", NULL,
      "SELECT target AS name, app FROM via_bindings WHERE target <> '' UNION "
      "SELECT target, app FROM via_deploys WHERE target <> ''"},

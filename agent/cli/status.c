@@ -140,6 +140,12 @@ findings_count(const struct status *s, const char *code)
     return n;
 }
 
+static int64_t
+findings_overdue(const struct status *s)
+{
+    return findings_count(s, "snapshot_overdue") + findings_count(s, "snapshot_failing");
+}
+
 /* What is wrong with this host: the agent, then what doctor finds, a line a code. */
 static size_t
 status_problems(const struct status *s, struct problem out[PROBLEMS])
@@ -227,8 +233,10 @@ problems_put_json(const struct cli *cli, const struct problem *problems, size_t 
     via_buf_init(&line);
     via_buf_printf(b, ",\"degraded\":%s,\"problems\":[", count ? "true" : "false");
     for (size_t i = 0; i < count; i++) {
+        long long more = problems[i].more;
+
         via_buf_printf(b, "%s{\"code\":\"%s\",\"count\":%lld", i ? "," : "", problems[i].code,
-                       (long long)problems[i].more + 1);
+                       more + 1);
         text_member(b, "message", problems[i].message);
         via_buf_reset(&line);
         problem_put_line(cli, &problems[i], &line);
@@ -253,9 +261,8 @@ status_put_json(struct cli *cli, const struct status *s, const struct problem *p
     for (size_t i = 0; i < s->addons.count; i++)
         via_buf_printf(b, "%s\"%s\":%lld", i ? "," : "", cli_rows_text(&s->addons, i, "state"),
                        (long long)cli_rows_integer(&s->addons, i, "count"));
-    via_buf_printf(
-        b, "},\"findings\":%lld,\"snapshots_overdue\":%lld", (long long)findings_count(s, NULL),
-        (long long)(findings_count(s, "snapshot_overdue") + findings_count(s, "snapshot_failing")));
+    via_buf_printf(b, "},\"findings\":%lld,\"snapshots_overdue\":%lld",
+                   (long long)findings_count(s, NULL), (long long)findings_overdue(s));
     via_buf_puts(b, ",\"storage\":{");
     (void)cli_rows_put_members(&s->storage, 0, NULL, false, b);
     via_buf_puts(b, "},\"disk\":{");
@@ -286,10 +293,8 @@ disk_put(const struct status *s, struct via_buf *b)
     cli_rows_put_named(&s->storage, 0, "size_bytes", b);
     via_buf_puts(b, ", logs ");
     cli_rows_put_named(&s->storage, 0, "wal_bytes", b);
-    via_buf_printf(
-        b, "\nsnapshots   %lld overdue\nfindings    %lld\n",
-        (long long)(findings_count(s, "snapshot_overdue") + findings_count(s, "snapshot_failing")),
-        (long long)findings_count(s, NULL));
+    via_buf_printf(b, "\nsnapshots   %lld overdue\nfindings    %lld\n",
+                   (long long)findings_overdue(s), (long long)findings_count(s, NULL));
     if (s->disk.total_bytes > 0)
         via_buf_printf(b, "disk        %lld of %lld MB free, control plane's logs %lld kB\n",
                        (long long)(s->disk.free_bytes >> 20),
