@@ -49,7 +49,8 @@ API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest 
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
           change progress snapshot restore backup bind app appstate appstatus appmend env secret \
-          audit doctor keys status shell run/launch run/instance run/place run/child run/environment run/token run/user run/sweep complete
+          audit doctor keys status shell complete \
+          run/launch run/instance run/place run/child run/environment run/token run/user run/sweep
 AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)
 CLIS    := $(CLI:%=agent/cli/%)
