@@ -174,7 +174,7 @@ put_value(const struct part *part, const struct via_config_item *item)
 static int64_t
 item_generation(const struct via_config_item *item)
 {
-    return item->value ? item->value->version : item->binding->generation;
+    return item->what == VIA_TOLD_VALUE ? item->value->version : item->binding->generation;
 }
 
 static bool
@@ -233,6 +233,8 @@ write_single(void *arg, const struct via_config_item *item)
 {
     struct part *part = arg;
 
+    if (item->what == VIA_TOLD_NOTHING)
+        return true;
     via_buf_putc(part->b, '{');
     put_text(part->b, "name", item->key.name);
     via_buf_puts(part->b, "\"value\":");

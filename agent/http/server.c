@@ -103,6 +103,8 @@ link_queue(struct link *l)
         snprintf(number, sizeof number, "public, max-age=%d", l->r.cache_s);
         MHD_add_response_header(response, "Cache-Control", number);
     }
+    if (l->r.reply.secret)
+        MHD_add_response_header(response, "Cache-Control", "no-store");
     if (l->r.allow)
         MHD_add_response_header(response, "Allow", l->r.allow);
     if (l->r.retry_after_s) {

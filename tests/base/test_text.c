@@ -66,6 +66,35 @@ test_buf(void)
 }
 
 static void
+test_secrets(void)
+{
+    struct via_buf b;
+    size_t kept = 0;
+
+    via_buf_init(&b);
+    b.secret = true;
+    for (int i = 0; i < 1000; i++)
+        via_buf_put(&b, "secret", 6);
+    CHECK(b.len == 6000 && strncmp(b.data + 5994, "secret", 7) == 0,
+          "a secret survives the growing of its buffer");
+    via_buf_reset(&b);
+    for (size_t i = 0; i < b.cap; i++)
+        kept += b.data[i] != 0;
+    CHECK(kept == 0 && !b.secret, "a reset wipes it, and ends the secrecy");
+    via_buf_deinit(&b);
+}
+
+static void
+test_utf8(void)
+{
+    CHECK(via_text_is_utf8("", 0) && via_text_is_utf8("a\0\xc3\xa9\xf0\x9f\x90\x98", 8),
+          "UTF-8 of one, two and four bytes is taken");
+    CHECK(!via_text_is_utf8("a\xff", 2) && !via_text_is_utf8("\xc3", 1) &&
+              !via_text_is_utf8("\xc0\x80", 2) && !via_text_is_utf8("\xed\xa0\x80", 3),
+          "stray, cut, over-long and surrogate bytes are not");
+}
+
+static void
 test_errors(void)
 {
     struct via_error e = {0};
@@ -234,6 +263,8 @@ int
 main(void)
 {
     test_buf();
+    test_secrets();
+    test_utf8();
     test_errors();
     test_clock();
     test_ids();
