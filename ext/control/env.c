@@ -120,9 +120,10 @@ value_take(struct via_sql *db, const struct via_env_spec *spec, struct value *v)
         via_sql_fail(db, VIA_VALUE_INVALID, "a value is a text in UTF-8 without NUL");
 }
 
-void
-via_env_context(struct via_buf *out, const char *app, const char *target, const char *name,
-                int64_t version)
+/* What a secret is sealed together with. */
+static void
+context_write(struct via_buf *out, const char *app, const char *target, const char *name,
+              int64_t version)
 {
     const char *const parts[] = {"via-env", app, target, name};
 
@@ -131,6 +132,20 @@ via_env_context(struct via_buf *out, const char *app, const char *target, const 
         via_buf_put_json(out, parts[i], strlen(parts[i]));
     }
     via_buf_printf(out, ",%lld]", (long long)version);
+}
+
+bool
+via_env_open(struct via_keyring *keys, const struct via_env_sealed *sealed, void *out)
+{
+    struct via_buf context;
+    bool opened;
+
+    via_buf_init(&context);
+    context_write(&context, sealed->app, sealed->target, sealed->name, sealed->version);
+    opened =
+        sealed->kid && via_keyring_open(keys, sealed->kid, &context, sealed->bytes, sealed->n, out);
+    via_buf_deinit(&context);
+    return opened;
 }
 
 /* -- rows ------------------------------------------------------------------------- */
@@ -205,7 +220,7 @@ row_bind_value(struct via_store *s, sqlite3_stmt *q, const struct row *row, cons
         rc = sqlite3_bind_text(q, 4, v->text, (int)v->len, SQLITE_TRANSIENT);
     } else {
         via_buf_init(&context);
-        via_env_context(&context, row->app, row->target, row->name, row->version);
+        context_write(&context, row->app, row->target, row->name, row->version);
         if (via_keyring_seal(s->keys, &context, v->text, v->len, sealed, kid, &e) != VIA_OK)
             via_sql_fail(db, e.status, "%s", e.message);
         else
@@ -330,7 +345,6 @@ static bool
 reseal_open(struct via_store *s, const char *kid, struct row *row, char *plain, size_t *n)
 {
     struct via_sql *db = &s->write;
-    struct via_buf context;
     bool found, opened = false;
     sqlite3_stmt *q = via_sql_stmt(db, "SELECT rid, app, target, name, version, sealed"
                                        " FROM main.env WHERE key_id = ?1 AND rid > ?2"
@@ -346,11 +360,16 @@ reseal_open(struct via_store *s, const char *kid, struct row *row, char *plain, 
         via_sql_text(q, 3, row->name, sizeof row->name);
         row->version = sqlite3_column_int64(q, 4);
         *n = (size_t)sqlite3_column_bytes(q, 5);
-        via_buf_init(&context);
-        via_env_context(&context, row->app, row->target, row->name, row->version);
-        opened = *n >= VIA_SEAL_OVERHEAD && *n <= VIA_ENV_VALUE_BYTES + VIA_SEAL_OVERHEAD &&
-                 via_keyring_open(s->keys, kid, &context, sqlite3_column_blob(q, 5), *n, plain);
-        via_buf_deinit(&context);
+        opened = *n <= VIA_ENV_VALUE_BYTES + VIA_SEAL_OVERHEAD &&
+                 via_env_open(s->keys,
+                              &(struct via_env_sealed){.app = row->app,
+                                                       .target = row->target,
+                                                       .name = row->name,
+                                                       .version = row->version,
+                                                       .kid = kid,
+                                                       .bytes = sqlite3_column_blob(q, 5),
+                                                       .n = *n},
+                              plain);
         *n -= opened ? VIA_SEAL_OVERHEAD : 0;
     }
     via_sql_end(db, q);

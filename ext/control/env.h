@@ -35,9 +35,19 @@ void via_env_remove(struct via_store *s, int64_t rid);
  * a secret does not open. */
 void via_env_reseal(struct via_store *s, const char *kid);
 
-/* What a secret is sealed together with. */
-void via_env_context(struct via_buf *out, const char *app, const char *target, const char *name,
-                     int64_t version);
+/* A secret as its row has it. */
+struct via_env_sealed {
+    const char *app, *target, *name;
+    int64_t version;
+    const char *kid;
+    const void *bytes;
+    size_t n;
+};
+
+/* Open it into `out`, which takes n - VIA_SEAL_OVERHEAD bytes. False: its key is gone, or it was
+ * sealed for another row. */
+VIA_MUST_USE bool via_env_open(struct via_keyring *keys, const struct via_env_sealed *sealed,
+                               void *out);
 
 /* A value's name must not be one that a binding of the app stands for. The handle holds
  * VIA_NAME_TAKEN. `taken_by` says whose names to compare with. */

@@ -47,23 +47,22 @@ ends_by(struct via_profile *p, int64_t at_ms)
 
 /* Put the sealed value into the vault, open. */
 static void
-value_open(struct making *m, sqlite3_stmt *q, const char *target, struct via_profile_value *v)
+value_open(struct making *m, sqlite3_stmt *q, struct via_profile_value *v)
 {
-    struct via_keyring *keys = via_access_keys(m->access);
-    size_t n = (size_t)sqlite3_column_bytes(q, 2);
-    char kid[VIA_ID_SIZE];
-    struct via_buf context;
-    char *out = via_buf_reserve(&m->vault, n);
+    const struct via_env_sealed sealed = {.app = m->p->claims.app,
+                                          .target = (const char *)sqlite3_column_text(q, 5),
+                                          .name = v->name,
+                                          .version = v->version,
+                                          .kid = (const char *)sqlite3_column_text(q, 3),
+                                          .bytes = sqlite3_column_blob(q, 2),
+                                          .n = (size_t)sqlite3_column_bytes(q, 2)};
+    char *out = via_buf_reserve(&m->vault, sealed.n);
 
-    via_sql_text(q, 3, kid, sizeof kid);
-    via_buf_init(&context);
-    via_env_context(&context, m->p->claims.app, target, v->name, v->version);
-    v->broken = !out || !via_keyring_open(keys, kid, &context, sqlite3_column_blob(q, 2), n, out);
-    if (!v->broken) {
-        v->len = n - VIA_SEAL_OVERHEAD;
-        m->vault.len += v->len;
-    }
-    via_buf_deinit(&context);
+    v->broken = !out || !via_env_open(via_access_keys(m->access), &sealed, out);
+    if (v->broken)
+        return;
+    v->len = sealed.n - VIA_SEAL_OVERHEAD;
+    m->vault.len += v->len;
 }
 
 /* Of each name the target's value, else that of every target. */
@@ -72,7 +71,6 @@ values_read(struct making *m)
 {
     struct via_profile *p = m->p;
     struct via_profile_value *v;
-    char target[VIA_NAME_SIZE];
     sqlite3_stmt *q = via_sql_stmt(
         m->db, "SELECT name, value, sealed, key_id, version, target FROM main.env AS e"
                " WHERE app = ?1 AND target IN ('', ?2)"
@@ -92,9 +90,8 @@ values_read(struct making *m)
         via_sql_text(q, 0, v->name, sizeof v->name);
         v->version = sqlite3_column_int64(q, 4);
         v->at = m->vault.len;
-        via_sql_text(q, 5, target, sizeof target);
         if (sqlite3_column_type(q, 2) != SQLITE_NULL) {
-            value_open(m, q, target, v);
+            value_open(m, q, v);
         } else {
             v->len = (size_t)sqlite3_column_bytes(q, 1);
             via_buf_put(&m->vault, sqlite3_column_text(q, 1), v->len);

@@ -25,6 +25,7 @@
     X(SNAPSHOT_ORPHANED, "snapshot_orphaned", "warning", doctor_mend_snapshot)                     \
     X(SNAPSHOT_FAILING, "snapshot_failing", "warning", NULL)                                       \
     X(SNAPSHOT_OVERDUE, "snapshot_overdue", "warning", NULL)                                       \
+    X(SECRET_UNREADABLE, "secret_unreadable", "error", NULL)                                       \
     X(ADDON_FAILED, "addon_failed", "warning", NULL)                                               \
     X(OPERATION_STUCK, "operation_stuck", "error", doctor_mend_operation)                          \
     X(AGENT_SOCKET_STALE, "agent_socket_stale", "warning", doctor_mend_agent)                      \

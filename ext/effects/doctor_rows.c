@@ -1,6 +1,7 @@
 /* doctor_rows.c: rows without files, files without rows, and what was not finished. The walk has
  * been made before the rows are read: a folder is made after its row is committed. */
 #include "base/clock.h"
+#include "control/env.h"
 #include "control/schedule.h"
 #include "effects/doctor_look.h"
 
@@ -227,6 +228,39 @@ look_schedules(struct doctor *d)
     }
 }
 
+/* Secrets that no key opens: lost with their key, or moved by somebody. */
+static void
+look_secrets(struct doctor *d)
+{
+    char *out = via_guarded_new(VIA_ENV_VALUE_BYTES);
+    sqlite3_stmt *q = via_sql_stmt(d->db, "SELECT app, target, name, version, key_id, sealed"
+                                          " FROM main.env WHERE sealed IS NOT NULL");
+    struct doctor_finding f;
+
+    while (out && via_sql_row(d->db, q)) {
+        const struct via_env_sealed sealed = {.app = row_text(q, 0),
+                                              .target = row_text(q, 1),
+                                              .name = row_text(q, 2),
+                                              .version = sqlite3_column_int64(q, 3),
+                                              .kid = row_text(q, 4),
+                                              .bytes = sqlite3_column_blob(q, 5),
+                                              .n = (size_t)sqlite3_column_bytes(q, 5)};
+        bool on = sealed.target[0] != '\0';
+
+        if (sealed.n <= VIA_ENV_VALUE_BYTES + VIA_SEAL_OVERHEAD &&
+            via_env_open(d->s->keys, &sealed, out))
+            continue;
+        doctor_begin(&f, DOCTOR_SECRET_UNREADABLE, sealed.name);
+        doctor_say(&f, "the secret %s of app %s%s%s does not open with keys/%s.jwk", sealed.name,
+                   sealed.app, on ? " on " : "", sealed.target, sealed.kid);
+        doctor_advise(&f, "via app env set %s --secret %s%s%s", sealed.app, sealed.name,
+                      on ? " --target " : "", sealed.target);
+        doctor_end(d, &f);
+    }
+    via_sql_end(d->db, q);
+    via_guarded_free(out);
+}
+
 static void
 look_stuck(struct doctor *d)
 {
@@ -280,6 +314,7 @@ doctor_look_rows(struct doctor *d)
     look_snapshots(d);
     look_snapshot_files(d);
     look_schedules(d);
+    look_secrets(d);
     look_stuck(d);
     look_clock(d);
 }
