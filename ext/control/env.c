@@ -112,7 +112,7 @@ value_take(struct via_sql *db, const struct via_env_spec *spec, struct value *v)
         via_sql_fail(db, VIA_VALUE_REQUIRED,
                      "give a value, or the file that holds it as"
                      " value_file");
-    if (!via_sql_ok(db))
+    if (!via_sql_ok(db) || !v->text)
         return;
     if (v->len > VIA_ENV_VALUE_BYTES)
         via_sql_fail(db, VIA_VALUE_INVALID, "a value has at most %d bytes", VIA_ENV_VALUE_BYTES);
