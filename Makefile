@@ -17,7 +17,7 @@ CPP     := -D_GNU_SOURCE -Iinclude -Iext -MMD -MP
 HARDEN  := -fstack-protector-strong -fvisibility=hidden
 PKG     := pkg-config
 LIBS_CORE  = -lsodium -ljansson -larchive
-LIBS_AGENT = -lmicrohttpd -lsqlite3 $(LIBS_CORE) -lpthread -lm
+LIBS_AGENT = -lmicrohttpd -lseccomp -lsqlite3 $(LIBS_CORE) -lpthread -lm
 
 # -- rooms of the core, from the ground up --------------------------------------
 BASE     := status buf error clock id log root stage fs lock epoch json
@@ -42,6 +42,7 @@ CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%)
         $(EFFECTS:%=ext/effects/%) $(VFS:%=ext/vfs/%) $(TABLES:%=ext/tables/%) ext/via
 
 # -- rooms of the agent, the client and the command line ------------------------
+CONFINE := calls files user
 HTTP   := headers host listen server
 PROXY  := sqlerror policy values statements functions budget conn lanes pool tokens run streams write
 API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest configreply config \
@@ -51,7 +52,7 @@ CLI    := main args nearest help verbs cli statement rows remedy agentfile addon
           change progress snapshot restore backup bind app appstate appstatus appmend env secret \
           audit doctor keys status shell complete \
           run/launch run/instance run/place run/child run/environment run/token run/user run/sweep
-AGENT   := $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
+AGENT   := $(CONFINE:%=agent/confine/%) $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)
 CLIS    := $(CLI:%=agent/cli/%)
 
@@ -204,12 +205,16 @@ install: all
 	install -m 755 $(BUILD)/via.so $(DESTDIR)$(PREFIX)/lib/via
 	install -m 644 $(BUILD)/libvia.a $(BUILD)/libvia.so $(DESTDIR)$(PREFIX)/lib
 	install -m 644 $(HEADERS:%=include/via/%) $(DESTDIR)$(PREFIX)/include/via
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	sed 's#@PREFIX@#$(PREFIX)#' agent/pkg/viad.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/viad.service
+	install -m 644 agent/pkg/via.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/via.conf
 	if [ -d $(BUILD)/tcl ]; then install -d $(DESTDIR)$(PREFIX)/lib/tcltk/via && \
 	    install -m 644 $(BUILD)/tcl/* $(DESTDIR)$(PREFIX)/lib/tcltk/via; fi
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,via viad vary)
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/,libvia.a libvia.so)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/,libvia.a libvia.so systemd/system/viad.service \
+	    sysusers.d/via.conf)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/,$(COMPLETIONS))
 	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/,lib/via lib/tcltk/via include/via)
 

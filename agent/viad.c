@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "confine/confine.h"
 #include "control/schema.h"
 #include "http/listen.h"
 #include "http/server.h"
@@ -18,9 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +39,7 @@ struct daemon {
     struct via_agent agent;
     struct via_http_handler handler;
     struct via_lock lock;
+    int unix_fd, tcp_fd; /* listening, not served yet; else -1 */
     struct via_http_server *unix_server;
     struct via_http_server *tcp_server;
     char socket[VIA_PATH_SIZE];
@@ -108,15 +108,12 @@ options_parse(struct options *o, int argc, char **argv)
     return -1;
 }
 
-/* Secrets pass through this process: no core dumps, no tracing by its user, private files. */
 static void
-process_harden(void)
+process_prepare(void)
 {
-    struct rlimit none = {0, 0}, files;
+    struct rlimit files;
 
-    umask(077);
-    setrlimit(RLIMIT_CORE, &none);
-    prctl(PR_SET_DUMPABLE, 0);
+    via_confine_process();
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -168,55 +165,66 @@ daemon_claim(struct daemon *d, struct via_error *e)
 }
 
 static enum via_status
-serve_fd(struct daemon *d, int fd, struct via_http_server **out, struct via_error *e)
-{
-    *out = via_http_server_new(fd, &d->handler);
-    if (*out)
-        return VIA_OK;
-    close(fd);
-    return via_error_set(e, VIA_LISTEN_FAILED, "cannot start the HTTP server");
-}
-
-static enum via_status
-daemon_listen_unix(struct daemon *d, const struct options *o, int fd, struct via_error *e)
+daemon_listen_unix(struct daemon *d, const struct options *o, struct via_error *e)
 {
     if (o->socket)
         snprintf(d->socket, sizeof d->socket, "%s", o->socket);
     else
         via_root_join(&d->agent.root, "run/agent.sock", d->socket);
-    if (fd < 0) {
-        if (via_listen_unix(d->socket, &fd, e) != VIA_OK)
-            return e->status;
-        d->made_socket = true;
-        if (via_fs_own(d->socket, &d->agent.root, e) != VIA_OK) {
-            close(fd);
-            return e->status;
-        }
-    }
-    return serve_fd(d, fd, &d->unix_server, e);
+    if (d->unix_fd >= 0)
+        return VIA_OK;
+    if (via_listen_unix(d->socket, &d->unix_fd, e) != VIA_OK)
+        return e->status;
+    d->made_socket = true;
+    return via_fs_own(d->socket, &d->agent.root, e);
 }
 
 static enum via_status
-daemon_listen_tcp(struct daemon *d, const struct options *o, int fd, struct via_error *e)
+daemon_listen_tcp(struct daemon *d, const struct options *o, struct via_error *e)
 {
     const char *address = o->listen ? o->listen : DEFAULT_LISTEN;
     bool loopback = true;
 
-    if (fd < 0 && strcmp(address, "none") == 0) {
+    if (d->tcp_fd < 0 && strcmp(address, "none") == 0) {
         snprintf(d->listen, sizeof d->listen, "none");
         return VIA_OK;
     }
-    if (fd >= 0) {
-        if (!via_listen_describe(fd, d->listen, &loopback))
+    if (d->tcp_fd >= 0) {
+        if (!via_listen_describe(d->tcp_fd, d->listen, &loopback))
             return via_error_set(e, VIA_LISTEN_FAILED, "the inherited socket has no address");
-    } else if (via_listen_tcp(address, &fd, d->listen, &loopback, e) != VIA_OK)
+    } else if (via_listen_tcp(address, &d->tcp_fd, d->listen, &loopback, e) != VIA_OK)
         return e->status;
     if (!loopback)
         via_log(VIA_LOG_WARN,
                 "%s can be reached from other hosts, unencrypted; put a TLS proxy before it",
                 d->listen);
     memcpy(d->agent.listen, d->listen, sizeof d->agent.listen);
-    return serve_fd(d, fd, &d->tcp_server, e);
+    return VIA_OK;
+}
+
+/* Once everything outside of the state root is open, and before the first thread: what confines a
+ * thread is for itself and those that it starts. */
+static enum via_status
+daemon_confine(struct daemon *d, struct via_error *e)
+{
+    if (via_confine_user(&d->agent.root, e) != VIA_OK)
+        return e->status;
+    via_confine_files(&d->agent.root, d->socket);
+    via_confine_calls();
+    return VIA_OK;
+}
+
+/* Serve what was listened at; the listener is the server's from here on. */
+static enum via_status
+daemon_serve(struct daemon *d, int *fd, struct via_http_server **out, struct via_error *e)
+{
+    if (*fd < 0)
+        return VIA_OK;
+    *out = via_http_server_new(*fd, &d->handler);
+    if (!*out)
+        return via_error_set(e, VIA_LISTEN_FAILED, "cannot start the HTTP server");
+    *fd = -1;
+    return VIA_OK;
 }
 
 /* run/agent.json: where the agent is, for launchers and the command line. */
@@ -259,14 +267,14 @@ tick_main(void *arg)
 static enum via_status
 daemon_start(struct daemon *d, const struct options *o, struct via_error *e)
 {
-    int unix_fd, tcp_fd;
-
-    via_listen_inherited(&unix_fd, &tcp_fd);
-    if (daemon_claim(d, e) != VIA_OK || via_agent_open(&d->agent, e) != VIA_OK)
+    via_listen_inherited(&d->unix_fd, &d->tcp_fd);
+    if (daemon_claim(d, e) != VIA_OK || daemon_listen_unix(d, o, e) != VIA_OK ||
+        daemon_listen_tcp(d, o, e) != VIA_OK || via_agent_mend(e) != VIA_OK ||
+        daemon_confine(d, e) != VIA_OK || via_agent_open(&d->agent, e) != VIA_OK)
         return e->status;
     via_routes_handler(&d->agent, &d->handler);
-    if (daemon_listen_unix(d, o, unix_fd, e) != VIA_OK ||
-        daemon_listen_tcp(d, o, tcp_fd, e) != VIA_OK || daemon_announce(d, e) != VIA_OK)
+    if (daemon_serve(d, &d->unix_fd, &d->unix_server, e) != VIA_OK ||
+        daemon_serve(d, &d->tcp_fd, &d->tcp_server, e) != VIA_OK || daemon_announce(d, e) != VIA_OK)
         return e->status;
     if (pthread_create(&d->tick, NULL, tick_main, d) != 0)
         return via_error_set(e, VIA_OUT_OF_MEMORY, "cannot start a thread");
@@ -362,6 +370,10 @@ daemon_end(struct daemon *d)
     if (d->ticking)
         pthread_join(d->tick, NULL);
     via_agent_close(&d->agent);
+    if (d->unix_fd >= 0)
+        close(d->unix_fd);
+    if (d->tcp_fd >= 0)
+        close(d->tcp_fd);
     daemon_remove_files(d);
     via_lock_close(&d->lock);
 }
@@ -369,7 +381,7 @@ daemon_end(struct daemon *d)
 int
 main(int argc, char **argv)
 {
-    static struct daemon d = {.lock = {.fd = -1}};
+    static struct daemon d = {.lock = {.fd = -1}, .unix_fd = -1, .tcp_fd = -1};
     struct options options;
     struct via_error e = {0};
     sigset_t set;
@@ -378,7 +390,7 @@ main(int argc, char **argv)
     if (code >= 0)
         return code;
     via_log_set_level("viad", VIA_LOG_INFO);
-    process_harden();
+    process_prepare();
     signals_block(&set);
     if (!via_identity_init())
         via_error_set(&e, VIA_KEY_UNAVAILABLE, "the crypto library does not start");

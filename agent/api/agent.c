@@ -70,17 +70,32 @@ bounds_refresh(struct via_agent *a)
     atomic_store(&a->bounds, &kept->bounds);
 }
 
+/* Said once, not every five seconds: what is out of this process's reach waits for an operator. */
 static void
 agent_recover(void)
 {
+    static char said[VIA_MESSAGE_SIZE]; /* by one thread at a time: the start, then the tick */
     struct via_error e = {0};
     int settled = 0;
 
-    if (via_effects_recover(&settled, &e) != VIA_OK)
-        via_log(VIA_LOG_WARN, "cannot mend unfinished operations: %s: %s",
+    if (via_effects_recover(&settled, &e) != VIA_OK && strcmp(said, e.message) != 0)
+        via_log(VIA_LOG_WARN, "cannot mend unfinished operations; type: via doctor --fix (%s: %s)",
                 via_status_word(e.status), e.message);
+    memcpy(said, e.message, sizeof said);
     if (settled)
         via_log(VIA_LOG_INFO, "mended %d unfinished operation%s", settled, settled == 1 ? "" : "s");
+}
+
+enum via_status
+via_agent_mend(struct via_error *e)
+{
+    int vfs = via_vfs_register();
+
+    if (vfs != SQLITE_OK)
+        return via_error_set(e, VIA_INTERNAL_ERROR, "cannot register the guarded VFS: %s",
+                             sqlite3_errstr(vfs));
+    agent_recover();
+    return VIA_OK;
 }
 
 /* Sign the heads of the audit and prune what is over, in nobody's way. */
@@ -122,17 +137,11 @@ epoch_map(struct via_agent *a, struct via_error *e)
 enum via_status
 via_agent_open(struct via_agent *a, struct via_error *e)
 {
-    int vfs;
-
     if (epoch_map(a, e) != VIA_OK || via_witness_new(&a->root, &a->witness, e) != VIA_OK ||
         via_access_new(&a->root, atomic_load(&a->epoch), &a->tick_access, e) != VIA_OK ||
         via_keyring_new(&a->root, &a->keys, e) != VIA_OK)
         return e->status;
     (void)pthread_mutex_init(&a->keys_mutex, NULL);
-    vfs = via_vfs_register();
-    if (vfs != SQLITE_OK)
-        return via_error_set(e, VIA_INTERNAL_ERROR, "cannot register the guarded VFS: %s",
-                             sqlite3_errstr(vfs));
     bounds_refresh(a);
     via_streams_init(&a->streams);
     a->tokens = via_tokens_new();
@@ -142,7 +151,6 @@ via_agent_open(struct via_agent *a, struct via_error *e)
     via_lane_init(&a->door, VIA_LANE_QUICK, VIA_WORKERS);
     if (!a->tokens || !a->profiles || !a->pool || !atomic_load(&a->bounds))
         return via_error_set(e, VIA_OUT_OF_MEMORY, "there is no memory for the agent");
-    agent_recover();
     return VIA_OK;
 }
 

@@ -38,7 +38,11 @@ struct via_agent {
     _Atomic bool draining;
 };
 
-/* Open everything below the listeners, mending first what a dead process left. */
+/* Mend what a dead process left. Before the process is confined: an archive that was under way may
+ * be anywhere. */
+VIA_MUST_USE enum via_status via_agent_mend(struct via_error *e);
+
+/* Open everything below the listeners. */
 VIA_MUST_USE enum via_status via_agent_open(struct via_agent *a, struct via_error *e);
 
 /* Close it; every request is answered by then. Fine after a failed open. */

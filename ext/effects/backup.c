@@ -371,24 +371,30 @@ backup_run(struct via_store *s, const struct via_operation *op, struct via_error
     return backup_done(s, op, &seal, run.absent, e);
 }
 
-/* Is its file there, whole and of this host? Then only the last word is missing. */
-static bool
-backup_is_there(struct via_store *s, const struct via_backup *b, struct via_archive_seal *seal)
+/* Is its file there, whole and of this host? Then only the last word is missing. An error when this
+ * process cannot tell: an agent sees nothing outside of the state root. */
+static enum via_status
+backup_look(struct via_store *s, const struct via_backup *b, struct via_archive_seal *seal,
+            bool *is_there, struct via_error *e)
 {
     char kid[VIA_ID_SIZE], own[65];
     uint8_t public[32];
     int fd = open(b->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    bool there = false;
 
+    *is_there = false;
+    if (fd < 0 && errno == EACCES)
+        return via_error_set(e, VIA_PATH_UNWRITABLE,
+                             "backup %s is out of this process's reach; type: via doctor --fix",
+                             b->id);
     if (fd >= 0 && via_keyring_current(s->keys, VIA_KEY_BACKUP, kid, NULL) == VIA_OK &&
         via_keyring_public(s->keys, kid, public)) {
         via_digest_hex(&(struct via_piece){public, sizeof public}, 1, own);
-        there = via_archive_check_seal(fd, own, NULL, seal, NULL) == VIA_OK &&
-                strcmp(seal->id, b->id) == 0;
+        *is_there = via_archive_check_seal(fd, own, NULL, seal, NULL) == VIA_OK &&
+                    strcmp(seal->id, b->id) == 0;
     }
     if (fd >= 0)
         close(fd);
-    return there;
+    return VIA_OK;
 }
 
 /* Remove every trace of an attempt. */
@@ -417,10 +423,12 @@ backup_recover(struct via_store *s, const struct via_operation *op, struct via_e
                             "the process that was writing it died; make another"};
     struct via_archive_seal seal = {0};
     struct via_backup b;
+    bool is_there;
 
-    if (backup_find(s, op, &b, e) != VIA_OK || backup_sweep(s, &b, e) != VIA_OK)
+    if (backup_find(s, op, &b, e) != VIA_OK || backup_sweep(s, &b, e) != VIA_OK ||
+        backup_look(s, &b, &seal, &is_there, e) != VIA_OK)
         return e->status;
-    if (backup_is_there(s, &b, &seal))
+    if (is_there)
         return backup_done(s, op, &seal, 0, e);
     return via_effect_step(s, step_backup_failed, op, &why, e);
 }
