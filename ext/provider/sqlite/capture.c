@@ -5,7 +5,7 @@
 #include "provider/sqlite/copy.h"
 #include "provider/sqlite/follow.h"
 #include "provider/sqlite/place.h"
-#include "provider/sqlite/source.h"
+#include "provider/sqlite/verify.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -18,30 +18,13 @@ capture_fail_id(struct via_error *e)
     return via_error_set(e, VIA_INTERNAL_ERROR, "this is not the id of a snapshot of an add-on");
 }
 
-/* Does the content of the file hold? */
-static enum via_status
-capture_check_content(const char *path, struct via_error *e)
-{
-    struct via_error why = {0};
-    struct via_sql sql = {0};
-    enum via_status status;
-
-    via_sqlite_open_frozen(&sql, path);
-    via_sql_exec(&sql, "PRAGMA cell_size_check = ON");
-    status = via_content_check(&sql, true, &why);
-    via_sql_close(&sql);
-    if (status == VIA_OK || status == VIA_OUT_OF_MEMORY)
-        return status == VIA_OK ? VIA_OK : via_error_set(e, status, "%s", why.message);
-    return via_error_set(e, VIA_SNAPSHOT_CORRUPT, "the snapshot does not hold: %.300s",
-                         why.message);
-}
-
 enum via_status
 via_capture_read(const char *path, struct via_snapshot_facts *out, struct via_error *e)
 {
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    enum via_status checked, status;
-    struct via_follow f;
+    struct via_error why = {0};
+    struct via_verify verify;
+    struct via_follow follow;
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -49,13 +32,21 @@ via_capture_read(const char *path, struct via_snapshot_facts *out, struct via_er
             close(fd);
         return via_error_set(e, VIA_SNAPSHOT_MISSING, "the snapshot's file is missing");
     }
-    via_follow_begin(&f, fd);
-    via_follow_tell(&f, st.st_size);
-    checked = capture_check_content(path, e);
-    status = via_follow_end(&f, checked == VIA_OK ? st.st_size : -1, out->digest, e);
-    close(fd);
+    via_follow_begin(&follow, fd);
+    via_follow_tell(&follow, st.st_size);
+    via_verify_begin(&verify, path);
     out->size_bytes = st.st_size;
-    return checked == VIA_OK ? status : checked;
+    if (via_verify_end(&verify, &why) != VIA_OK && why.status != VIA_OUT_OF_MEMORY) {
+        via_ignore(via_follow_end(&follow, -1, out->digest, NULL));
+        via_ignore(via_error_set(e, VIA_SNAPSHOT_CORRUPT, "the snapshot does not hold: %.300s",
+                                 why.message));
+        why.status = VIA_SNAPSHOT_CORRUPT;
+    } else {
+        via_ignore(via_follow_end(&follow, st.st_size, out->digest, &why));
+        via_ignore(why.status == VIA_OK ? VIA_OK : via_error_set(e, why.status, "%s", why.message));
+    }
+    close(fd);
+    return why.status;
 }
 
 /* What an earlier attempt finished, before its process could say so, is as good. */
@@ -133,17 +124,17 @@ enum via_status
 via_capture_check(const struct via_root *root, const char *addon_id, const char *snapshot_id,
                   const char *digest, struct via_error *e)
 {
-    char path[VIA_PATH_SIZE], found[65];
-    int64_t size_bytes;
+    struct via_snapshot_facts found;
+    char path[VIA_PATH_SIZE];
 
     if (!via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_READY, path))
         return capture_fail_id(e);
-    if (via_digest_file(path, found, &size_bytes, e) != VIA_OK)
-        return e ? e->status : VIA_SNAPSHOT_MISSING;
-    if (strcmp(found, digest) != 0)
+    if (via_capture_read(path, &found, e) != VIA_OK)
+        return e ? e->status : VIA_SNAPSHOT_CORRUPT;
+    if (strcmp(found.digest, digest) != 0)
         return via_error_set(e, VIA_SNAPSHOT_CORRUPT,
                              "the snapshot's file is not what was written; choose another one");
-    return capture_check_content(path, e);
+    return VIA_OK;
 }
 
 enum via_status
