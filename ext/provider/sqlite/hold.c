@@ -9,6 +9,7 @@
 #include "provider/sqlite/place.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -42,22 +43,22 @@ file_of(struct via_sql *sql)
 static void
 holders_list(const char *path, char *out, size_t size)
 {
-    unsigned long long inode, start;
-    char line[LOCKS_MAX];
-    long pid, last = 0;
+    char line[LOCKS_MAX], pid[24], last[24] = "", file[64], start[24];
     struct stat st;
     size_t n = 0;
     FILE *in;
 
     out[0] = '\0';
     in = stat(path, &st) == 0 ? fopen("/proc/locks", "re") : NULL;
-    while (in && fgets(line, sizeof line, in))
-        if (sscanf(line, "%*s POSIX %*s %*s %ld %*x:%*x:%llu %llu", &pid, &inode, &start) == 3 &&
-            inode == st.st_ino && start >= LOCK_BYTE && start < LOCK_BYTE + SQLITE_SHM_NLOCK &&
-            pid != last && n + 24 < size) {
-            n += (size_t)snprintf(out + n, size - n, "%s%ld", n ? ", " : "", pid);
-            last = pid;
-        }
+    while (in && fgets(line, sizeof line, in)) {
+        if (sscanf(line, "%*s POSIX %*s %*s %23s %63s %23s", pid, file, start) != 3 ||
+            !strrchr(file, ':') || strtoull(strrchr(file, ':') + 1, NULL, 10) != st.st_ino ||
+            strtoull(start, NULL, 10) - LOCK_BYTE >= SQLITE_SHM_NLOCK || strcmp(pid, last) == 0 ||
+            n + sizeof pid >= size)
+            continue;
+        n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", pid);
+        (void)snprintf(last, sizeof last, "%s", pid);
+    }
     if (in)
         (void)fclose(in);
 }
