@@ -187,13 +187,13 @@ run_place_make(struct run_place *place, const char *token_dir, struct via_error 
 
     if (status != VIA_OK)
         return status;
-    if (!token_dir) {
-        status = folder_make(place, e);
-    } else if (folder_name(place, token_dir, e) == VIA_OK && place_enter(place, e) == VIA_OK) {
-        status = folder_take(place, e);
-        run_user_leave(place->user);
-    }
-    return e->status;
+    if (!token_dir)
+        return folder_make(place, e);
+    if (folder_name(place, token_dir, e) != VIA_OK || place_enter(place, e) != VIA_OK)
+        return e->status;
+    status = folder_take(place, e);
+    run_user_leave(place->user);
+    return status;
 }
 
 enum via_status

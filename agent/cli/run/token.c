@@ -123,8 +123,10 @@ token_put_client(const struct minting *m)
     if (in->client || !cli_option(m->cli, CLI_OPT_CLIENT_ENV))
         return;
     in->client = calloc(count + 1, sizeof *in->client);
-    if (!in->client)
+    if (!in->client) {
         cli_refuse(m->cli, VIA_OUT_OF_MEMORY, "out of memory");
+        return;
+    }
     lasting.lasting = true;
     for (size_t i = 0; cli_ok(m->cli) && i < count; i++) {
         lasting.binding = cli_rows_text(&in->bindings, i, "binding");
