@@ -28,7 +28,7 @@ CONTROL  := access addon app audit backup binding chain env instance key manifes
             operation options profile prune release replica restore schedule schema setting \
             snapshot store token witness
 ARCHIVE  := member reader seal writer
-PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow \
+PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow sqlite/header \
             sqlite/hold sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/restore \
             sqlite/source sqlite/storage sqlite/transfer sqlite/verify
 EFFECTS  := addon backup copies doctor doctor_audit doctor_files doctor_host doctor_mend \

@@ -76,7 +76,7 @@ static const struct remedy {
      "via addon ensure sqlite {name} --app {app} --bind {binding}{on} --repair"},
     {VIA_STORAGE_UNREADABLE, "via doctor --fix"},
     {VIA_STORAGE_READONLY, "via doctor --fix"},
-    {VIA_STORAGE_CORRUPT, "via addon snapshots {name}{of}"},
+    {VIA_STORAGE_CORRUPT, "via backup list"},
     {VIA_SNAPSHOT_NOT_FOUND,
      "via sql \"SELECT id, addon, app, state, created_at FROM via_snapshots\""},
     {VIA_SNAPSHOT_MISSING, "via doctor"},
@@ -271,9 +271,14 @@ cli_remedy_put(const struct cli *cli, enum via_status status, struct via_buf *b)
         usage_put(cli, b);
         return;
     }
-    /* A repair that is refused would destroy what a snapshot still has. */
-    if (status == VIA_STORAGE_MISSING && cli_option(cli, CLI_OPT_REPAIR)) {
+    /* An empty database would be less than what a snapshot still has. */
+    if ((status == VIA_STORAGE_MISSING || status == VIA_STORAGE_CORRUPT) &&
+        cli->found_snapshot[0] && !cli_option(cli, CLI_OPT_SNAPSHOT)) {
         template_put(cli, "via addon restore {name} --app {app} --snapshot {snapshot} --drain", b);
+        return;
+    }
+    if (status == VIA_STATE_INVALID && cli_option(cli, CLI_OPT_SNAPSHOT)) {
+        template_put(cli, "via addon snapshots {name}{of}", b);
         return;
     }
     for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)

@@ -11,6 +11,7 @@
 
 #define STUCK_MS (60 * 1000)
 #define RECENT_MS (86400 * 1000)
+#define REFUSED_MS (3600 * 1000)
 #define REFUSALS 5
 #define PROBLEMS 8
 
@@ -92,6 +93,21 @@ disk_look(struct disk *d)
         file_bytes(&root, "control-plane.db-wal") + file_bytes(&root, "runtime.db-wal");
 }
 
+/* The last refusals of the last hour: a flood of long ago is not read again. */
+static void
+status_refusals(struct cli *cli, struct cli_rows *rows)
+{
+    char since[VIA_TIME_SIZE];
+    struct cli_statement st;
+
+    via_clock_format(via_clock_now_ms() - REFUSED_MS, since);
+    cli_statement_init(&st, "SELECT at, app, binding, instance, reason, count FROM via_audit "
+                            "WHERE outcome = 'refused'");
+    cli_statement_text(&st, " AND at >= ", since);
+    cli_statement_integer(&st, " ORDER BY at DESC LIMIT ", REFUSALS);
+    cli_query(cli, &st, rows);
+}
+
 static void
 status_gather(struct cli *cli, struct status *s)
 {
@@ -103,10 +119,7 @@ status_gather(struct cli *cli, struct status *s)
     cli_statement_init(&st, "SELECT state, count(*) AS count FROM via_addons "
                             "WHERE state <> 'destroyed' GROUP BY state ORDER BY state");
     cli_query(cli, &st, &s->addons);
-    cli_statement_init(&st, "SELECT at, app, binding, instance, reason, count FROM via_audit "
-                            "WHERE outcome = 'refused'");
-    cli_statement_integer(&st, " ORDER BY at DESC LIMIT ", REFUSALS);
-    cli_query(cli, &st, &s->refusals);
+    status_refusals(cli, &s->refusals);
     cli_statement_init(&st, "SELECT code, severity, count(*) AS count, reason, remediation "
                             "FROM via_findings GROUP BY code ORDER BY severity, code");
     cli_query(cli, &st, &s->findings);
@@ -325,7 +338,7 @@ status_put(struct cli *cli, const struct status *s, const struct problem *proble
                    (long long)cli_rows_integer(c, 0, "operations_failed"));
     disk_put(s, b);
     if (s->refusals.count > 0)
-        via_buf_puts(b, "\nlast refusals\n");
+        via_buf_puts(b, "\nlast refusals of this hour\n");
     cli_rows_put_table(&s->refusals, b);
     for (size_t i = 0; i < count; i++) {
         via_buf_printf(b, "%s%s: %s", i ? "" : "\n", problems[i].code, problems[i].message);

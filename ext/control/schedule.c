@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "control/options.h"
+#include "control/snapshot.h"
 
 #include <string.h>
 
@@ -101,15 +102,17 @@ via_scheduled_drops(struct via_sql *db, const struct via_scheduled *a, int64_t n
 {
     int64_t newer_own = 0, newer_ready = 0;
     int n = 0;
-    sqlite3_stmt *q = via_sql_stmt(db, "SELECT rid, reason, created_at FROM main.snapshots WHERE"
-                                       " addon_id = ?1 AND state = 'ready' ORDER BY rid DESC");
+    sqlite3_stmt *q =
+        via_sql_stmt(db, "SELECT rid, reason, created_at, id FROM main.snapshots"
+                         " WHERE addon_id = ?1 AND state = 'ready' ORDER BY rid DESC");
 
     via_sql_bind_text(db, q, 1, a->addon.id);
     while (via_sql_row(db, q)) {
         bool own = column_is(q, 1, VIA_SCHEDULE_REASON);
         int64_t age_s = (now_ms - column_ms(q, 2)) / 1000;
 
-        if (own && via_schedule_drops(&a->plan, newer_own, newer_ready, age_s)) {
+        if (own && via_schedule_drops(&a->plan, newer_own, newer_ready, age_s) &&
+            !via_snapshot_is_read(db, a->addon.id, (const char *)sqlite3_column_text(q, 3))) {
             /* The oldest come last: what does not fit makes room for them. */
             if (n == max)
                 memmove(rids, rids + 1, (size_t)--n * sizeof *rids);

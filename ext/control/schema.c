@@ -20,6 +20,8 @@ struct step {
     " hash TEXT NOT NULL, at TEXT NOT NULL, kid TEXT NOT NULL, signature TEXT NOT NULL,"           \
     " PRIMARY KEY(stream, kind)) WITHOUT ROWID"
 
+#define AUDIT_AT_SQL "CREATE INDEX audit_at ON audit(at)"
+
 /* Triggers that count the changes of `table` against the app and target of its rows. */
 #define PROFILE_MOVE(table, on, row)                                                               \
     "CREATE TRIGGER " table "_" on " AFTER " on " ON " table " BEGIN INSERT INTO profiles"         \
@@ -134,6 +136,7 @@ static const struct step control_steps[] = {
      "CREATE INDEX restores_addon ON restores(addon_id);"
      "CREATE INDEX restores_state ON restores(state, phase)",
      "what replaced an add-on's content, and the snapshot that the content before became"},
+    {AUDIT_AT_SQL, "what was done of late is found without reading what was done before"},
 };
 
 static const struct step runtime_steps[] = {
@@ -174,6 +177,7 @@ static const struct step runtime_steps[] = {
     {"CREATE INDEX instances_over ON instances(coalesce(stopped_at, lease_expires_at));"
      "CREATE INDEX tokens_expires ON tokens(expires_at)",
      "what is over is found without reading what is not"},
+    {AUDIT_AT_SQL, "what was refused of late is found without reading what was before"},
 };
 
 /* What a transaction wants of runtime.db before it is applied; see store.h. */

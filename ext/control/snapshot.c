@@ -66,6 +66,20 @@ via_snapshot_put(struct via_store *s, const struct via_addon *a, const char *rea
     return rid;
 }
 
+bool
+via_snapshot_is_read(struct via_sql *db, const char *addon_id, const char *id)
+{
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT 1 FROM main.restores WHERE addon_id = ?1 AND"
+                                       " snapshot = ?2 AND state IN ('pending', 'running')");
+    bool found;
+
+    via_sql_bind_text(db, q, 1, addon_id);
+    via_sql_bind_text(db, q, 2, id);
+    found = via_sql_row(db, q);
+    via_sql_end(db, q);
+    return found;
+}
+
 void
 via_snapshot_remove(struct via_store *s, int64_t rid)
 {
@@ -89,6 +103,8 @@ via_snapshot_remove(struct via_store *s, int64_t rid)
         return;
     if (strcmp(state, "pending") == 0)
         via_sql_fail(db, VIA_ADDON_BUSY, "snapshot %s is still being taken", id);
+    else if (via_snapshot_is_read(db, addon_id, id))
+        via_sql_fail(db, VIA_ADDON_BUSY, "snapshot %s is being restored", id);
     q = via_sql_stmt(db, "UPDATE main.snapshots SET state = 'deleted' WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, rid);
     via_sql_run(db, q);

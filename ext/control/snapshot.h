@@ -10,8 +10,11 @@
 int64_t via_snapshot_put(struct via_store *s, const struct via_addon *a, const char *reason);
 
 /* Delete a snapshot: its row stays as "deleted", an intent removes the file. Deleting it again is
- * fine; one that is being taken is VIA_ADDON_BUSY. */
+ * fine; one that is being taken or restored is VIA_ADDON_BUSY. */
 void via_snapshot_remove(struct via_store *s, int64_t rid);
+
+/* Is snapshot `id` of an add-on read by a restore that has not come to its end? */
+bool via_snapshot_is_read(struct via_sql *db, const char *addon_id, const char *id);
 
 /* In a transaction of effects/: write the pending snapshot `id` of an add-on that is made without
  * an intent of its own. */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "control/env.h"
 #include "control/schedule.h"
+#include "control/snapshot.h"
 #include "effects/doctor_look.h"
 
 #include <stdio.h>
@@ -30,12 +31,19 @@ path_exists(struct doctor *d, const char *relative)
     return lstat(path, &st) == 0;
 }
 
-/* The line that makes the storage of an add-on sound: columns name, app, binding, target. */
+/* The line that makes the storage of an add-on sound: columns name, app, binding, target,
+ * id. */
 static void
-advise_repair(struct doctor_finding *f, sqlite3_stmt *q)
+advise_repair(struct doctor *d, struct doctor_finding *f, sqlite3_stmt *q)
 {
     const char *binding = row_text(q, 2), *target = row_text(q, 3);
+    char snapshot[VIA_ID_SIZE];
 
+    if (via_snapshot_newest(d->db, row_text(q, 4), snapshot)) {
+        doctor_advise(f, "via addon restore %s --app %s --snapshot %s --drain", row_text(q, 0),
+                      row_text(q, 1), snapshot);
+        return;
+    }
     doctor_advise(f, "via addon ensure sqlite %s --app %s --bind %s%s%s --repair", row_text(q, 0),
                   row_text(q, 1), *binding ? binding : "DATABASE", *target ? " --target " : "",
                   target);
@@ -61,7 +69,7 @@ look_missing(struct doctor *d)
         doctor_begin(&f, DOCTOR_STORAGE_MISSING, row_text(q, 4));
         doctor_say(&f, "the database file of add-on %s of app %s is %s", row_text(q, 0),
                    row_text(q, 1), path_exists(d, relative) ? "empty" : "missing");
-        advise_repair(&f, q);
+        advise_repair(d, &f, q);
         doctor_end(d, &f);
     }
 }
@@ -119,7 +127,7 @@ look_failed(struct doctor *d)
         doctor_say(&f, "making add-on %s of app %s failed: %s", row_text(q, 0), row_text(q, 1),
                    *row_text(q, 5) ? row_text(q, 5) : "its process died");
         if (sqlite3_column_int(q, 6))
-            advise_repair(&f, q);
+            advise_repair(d, &f, q);
         else
             doctor_advise(&f, "via addon create sqlite %s --app %s%s%s", row_text(q, 0),
                           row_text(q, 1), *source ? " --from " : "",

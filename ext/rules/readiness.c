@@ -31,6 +31,38 @@ block(struct via_readiness *r, enum via_status code, const char *remediation, co
     (void)snprintf(r->remediation, sizeof r->remediation, "%s", remediation);
 }
 
+/* The line that makes the storage sound: the newest snapshot, else what is there or nothing. */
+static void
+line_repair(const struct via_readiness_facts *f, char line[VIA_MESSAGE_SIZE])
+{
+    char target[VIA_NAME_SIZE + 16];
+
+    if (f->snapshot[0])
+        (void)snprintf(line, VIA_MESSAGE_SIZE,
+                       "via addon restore %s --app %s --snapshot %s --drain", f->addon, f->app,
+                       f->snapshot);
+    else
+        (void)snprintf(line, VIA_MESSAGE_SIZE,
+                       "via addon ensure sqlite %s --app %s --bind %s%s --repair", f->addon, f->app,
+                       f->binding[0] ? f->binding : "DATABASE", target_words(f, target));
+}
+
+/* A failed one without bytes is made anew by the next create; bytes wait for a repair. */
+static void
+decide_failed(const struct via_readiness_facts *f, struct via_readiness *r)
+{
+    char line[VIA_MESSAGE_SIZE];
+
+    if (f->storage_present) {
+        line_repair(f, line);
+        block(r, VIA_ADDON_FAILED_WITH_DATA, line, "making add-on %s failed, and data is there",
+              f->addon);
+    } else {
+        (void)snprintf(line, sizeof line, "via addon create sqlite %s --app %s", f->addon, f->app);
+        block(r, VIA_METADATA_MISSING, line, "making add-on %s failed", f->addon);
+    }
+}
+
 static void
 decide_metadata(const struct via_readiness_facts *f, struct via_readiness *r)
 {
@@ -51,8 +83,7 @@ decide_metadata(const struct via_readiness_facts *f, struct via_readiness *r)
         block(r, VIA_ADDON_BUSY, "via status", "add-on %s is still being made", f->addon);
         break;
     case VIA_ADDON_IS_FAILED:
-        (void)snprintf(line, sizeof line, "via addon create sqlite %s --app %s", f->addon, f->app);
-        block(r, VIA_METADATA_MISSING, line, "making add-on %s failed", f->addon);
+        decide_failed(f, r);
         break;
     default:
         (void)snprintf(line, sizeof line, "via addon create sqlite %s --app %s", f->addon, f->app);
@@ -64,18 +95,20 @@ decide_metadata(const struct via_readiness_facts *f, struct via_readiness *r)
 static void
 decide_storage(const struct via_readiness_facts *f, struct via_readiness *r)
 {
-    char target[VIA_NAME_SIZE + 16];
     char line[VIA_MESSAGE_SIZE];
 
-    r->storage_ready = f->storage_present && f->storage_readable && f->storage_writable;
+    r->storage_ready =
+        f->storage_present && f->storage_readable && f->storage_writable && f->storage_sound;
     if (!f->storage_present) {
-        (void)snprintf(line, sizeof line,
-                       "via addon ensure sqlite %s --app %s --bind %s%s --repair", f->addon, f->app,
-                       f->binding[0] ? f->binding : "DATABASE", target_words(f, target));
+        line_repair(f, line);
         block(r, VIA_STORAGE_MISSING, line, "the database file of add-on %s is missing", f->addon);
     } else if (!f->storage_readable) {
         block(r, VIA_STORAGE_UNREADABLE, "via doctor --fix",
               "the database file of add-on %s cannot be read", f->addon);
+    } else if (!f->storage_sound) {
+        line_repair(f, line);
+        block(r, VIA_STORAGE_CORRUPT, f->snapshot[0] ? line : "via backup list",
+              "the database file of add-on %s is damaged", f->addon);
     } else if (!f->storage_writable) {
         block(r, VIA_STORAGE_READONLY, "via doctor --fix",
               "the database file of add-on %s cannot be written", f->addon);

@@ -1,6 +1,7 @@
 /* via_readiness: one row for each live add-on and binding of it: usable now, or what stands in the
  * way. Decided by rules/readiness from the rows and a look at the storage. */
 #include "rules/readiness.h"
+#include "control/snapshot.h"
 #include "provider/provider.h"
 #include "tables/tables.h"
 
@@ -52,11 +53,13 @@ readiness_decide(struct via_store *s, int64_t rid, struct scratch *out)
     const struct via_provider *provider;
     struct via_storage_facts storage = {0};
     struct via_readiness_facts f = {0};
+    char snapshot[VIA_ID_SIZE] = "";
     sqlite3_stmt *q = via_sql_stmt(db, "SELECT addon, app, binding, target, addon_state, type,"
                                        " addon_id, deployed, instance_running, instance_expired"
                                        " FROM v_readiness WHERE addon_rid = ?1 >> 20 AND rid = ?1");
 
     via_sql_bind_int(db, q, 1, rid);
+    f.snapshot = snapshot;
     if (via_sql_row(db, q)) {
         f.addon = (const char *)sqlite3_column_text(q, 0);
         f.app = (const char *)sqlite3_column_text(q, 1);
@@ -70,6 +73,10 @@ readiness_decide(struct via_store *s, int64_t rid, struct scratch *out)
         f.storage_present = storage.present;
         f.storage_readable = storage.readable;
         f.storage_writable = storage.writable;
+        f.storage_sound = !storage.present ||
+                          provider->looks_sound(&s->root, (const char *)sqlite3_column_text(q, 6));
+        if (!storage.present || !f.storage_sound)
+            (void)via_snapshot_newest(db, (const char *)sqlite3_column_text(q, 6), snapshot);
         f.deployed = sqlite3_column_int(q, 7) != 0;
         f.instance_running = sqlite3_column_int(q, 8) != 0;
         f.instance_expired = sqlite3_column_int(q, 9) != 0;

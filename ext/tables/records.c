@@ -27,7 +27,7 @@ const struct via_table via_table_operations = {
 static const struct via_column audit_columns[] = {
     {"stream", "TEXT", VIA_COL_KEY},
     {"seq", "INTEGER", VIA_COL_KEY},
-    {"at", "TEXT", 0},
+    {"at", "TEXT", VIA_COL_KEY},
     {"actor", "TEXT", 0},
     {"action", "TEXT", 0},
     {"outcome", "TEXT", 0},

@@ -17,6 +17,8 @@ all_right(void)
         .storage_present = true,
         .storage_readable = true,
         .storage_writable = true,
+        .storage_sound = true,
+        .snapshot = "",
         .deployed = true,
         .deploy_running = true,
         .instance_running = true,
@@ -60,7 +62,10 @@ main(void)
     f.addon_state = VIA_ADDON_IS_PROVISIONING;
     check_blocked("being made", &f, "0111", "addon_busy", "operator", "via status");
     f.addon_state = VIA_ADDON_IS_FAILED;
-    check_blocked("failed", &f, "0111", "metadata_missing", "operator", "via addon create");
+    check_blocked("failed with data", &f, "0111", "addon_failed_with_data", "operator", "--repair");
+    f.storage_present = false;
+    check_blocked("failed", &f, "0011", "metadata_missing", "operator", "via addon create");
+    f.storage_present = true;
     f.addon_state = VIA_ADDON_IS_DESTROYED;
     check_blocked("destroyed", &f, "0111", "metadata_missing", "operator", "via addon create");
 
@@ -75,6 +80,15 @@ main(void)
     f = all_right();
     f.storage_readable = false;
     check_blocked("unreadable", &f, "1011", "storage_unreadable", "operator", "via doctor");
+    f = all_right();
+    f.storage_sound = false;
+    check_blocked("damaged", &f, "1011", "storage_corrupt", "operator", "via backup list");
+    f.snapshot = "snap_1";
+    check_blocked("damaged, with a snapshot", &f, "1011", "storage_corrupt", "operator",
+                  "via addon restore app-db --app api --snapshot snap_1 --drain");
+    f.storage_present = false;
+    check_blocked("lost, with a snapshot", &f, "1011", "storage_missing", "operator",
+                  "via addon restore app-db --app api --snapshot snap_1 --drain");
     f = all_right();
     f.storage_writable = false;
     check_blocked("unwritable", &f, "1011", "storage_readonly", "operator", "via doctor");

@@ -10,6 +10,7 @@
 #include "provider/provider.h"
 #include "provider/sqlite/capture.h"
 #include "provider/sqlite/export.h"
+#include "provider/sqlite/header.h"
 #include "provider/sqlite/import.h"
 #include "provider/sqlite/pin.h"
 #include "provider/sqlite/place.h"
@@ -165,6 +166,14 @@ sqlite_probe(const struct via_root *root, const char *addon_id, struct via_stora
         out->wal_bytes = st.st_size;
 }
 
+static bool
+sqlite_looks_sound(const struct via_root *root, const char *addon_id)
+{
+    char path[VIA_PATH_SIZE];
+
+    return !via_place_put(root, addon_id, VIA_PLACE_DATA, "", path) || via_header_holds(path);
+}
+
 static enum via_status
 sqlite_destroy(const struct via_root *root, const char *addon_id, struct via_error *e)
 {
@@ -203,6 +212,7 @@ const struct via_provider via_provider_sqlite = {
     .check_source = sqlite_check_source,
     .provision = sqlite_provision,
     .probe = sqlite_probe,
+    .looks_sound = sqlite_looks_sound,
     .destroy = sqlite_destroy,
     .snapshot = via_capture_make,
     .check_snapshot = via_capture_check,
