@@ -51,7 +51,7 @@ url_find(const struct via_agent *a, const struct via_bounds *bounds, char out[UR
     if (strncmp(bounds->advertised_url, "http", 4) == 0)
         snprintf(out, URL_SIZE, "%s", bounds->advertised_url);
     else if (strchr(listen, ':'))
-        snprintf(out, URL_SIZE, "http://%s%s", host, listen);
+        (void)stpcpy(stpcpy(stpcpy(out, "http://"), host), listen); /* each call: no printf */
     n = strlen(out);
     while (n > 0 && out[n - 1] == '/')
         out[--n] = '\0';

@@ -75,7 +75,7 @@ via_tokens_key(const char *token, size_t n, const char *binding, int64_t generat
     memcpy(text, &generation, sizeof generation);
     memcpy(text + sizeof generation, binding, m + 1);
     memcpy(text + sizeof generation + m + 1, token, n);
-    via_digest_short(text, sizeof generation + m + 1 + n, key->digest);
+    via_digest_local(text, sizeof generation + m + 1 + n, key->digest);
 }
 
 static struct slot *

@@ -1,6 +1,7 @@
 /* codec.c: base64, hex and digests by libsodium. */
 #include "identity/codec.h"
 
+#include <pthread.h>
 #include <sodium.h>
 
 bool
@@ -103,4 +104,20 @@ void
 via_digest_short(const void *bytes, size_t n, uint8_t out[16])
 {
     crypto_generichash(out, 16, bytes, n, NULL, 0);
+}
+
+static pthread_once_t local_once = PTHREAD_ONCE_INIT;
+static uint8_t local_key[crypto_shorthash_siphashx24_KEYBYTES];
+
+static void
+local_start(void)
+{
+    randombytes_buf(local_key, sizeof local_key);
+}
+
+void
+via_digest_local(const void *bytes, size_t n, uint8_t out[16])
+{
+    (void)pthread_once(&local_once, local_start);
+    (void)crypto_shorthash_siphashx24(out, bytes, n, local_key);
 }

@@ -35,7 +35,11 @@ void via_digest_begin(struct via_digest *d);
 void via_digest_put(struct via_digest *d, const void *bytes, size_t n);
 void via_digest_end(struct via_digest *d, char out[65]);
 
-/* BLAKE2b-128 for look-up tables of tokens; collision-resistant. */
+/* BLAKE2b-128: for names made of names; collision-resistant. */
 void via_digest_short(const void *bytes, size_t n, uint8_t out[16]);
+
+/* SipHash-2-4-128 under a key that this process made up: for look-up tables in memory, in a third
+ * of the time. Nobody without the key can aim at an entry; it means nothing elsewhere. */
+void via_digest_local(const void *bytes, size_t n, uint8_t out[16]);
 
 #endif

@@ -85,6 +85,13 @@ test_digests(void)
     via_digest_short("abc", 3, a);
     via_digest_short("abd", 3, b);
     CHECK(memcmp(a, b, 16) != 0, "short digests differ");
+    via_digest_local("abc", 3, a);
+    via_digest_local("abc", 3, b);
+    CHECK(memcmp(a, b, 16) == 0, "a local digest is the same within the process");
+    via_digest_local("abd", 3, b);
+    CHECK(memcmp(a, b, 16) != 0, "and another for another text");
+    via_digest_short("abc", 3, b);
+    CHECK(memcmp(a, b, 16) != 0, "it has a key");
 }
 
 int
