@@ -127,6 +127,11 @@ static const struct way {
      "INSERT INTO via_deploys(app,target) VALUES('api','');"
      "INSERT INTO via_instances(app) VALUES('api')",
      VIA_WORKLOAD_UNBOUND, ROUNDS},
+    {"retiring the keys",
+     "INSERT INTO via_keys(use) VALUES('workload'); INSERT INTO via_keys(use) VALUES('generation');"
+     "UPDATE via_keys SET state='retired' WHERE state='verify' AND use IN"
+     " ('workload','generation')",
+     VIA_TOKEN_INVALID, ROUNDS},
     {"destroying the add-on", "DELETE FROM via_addons WHERE name='api-db' AND force=1",
      VIA_ADDON_UNAVAILABLE, 1},
 };

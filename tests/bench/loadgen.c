@@ -4,7 +4,8 @@
  *
  *     loadgen SOCKET REQUESTS TOKEN_FILE POINTS [PATH BODY]
  *
- * The first %d in BODY becomes a point from 1 to POINTS, another one each time. An answer other
+ * The first %d in BODY becomes a point from 1 to POINTS, another one each time; an empty BODY
+ * makes it a GET. An answer other
  * than 200 ends it with status 1. TOKEN_FILE may be "-" for none. Prints the two numbers alone. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,9 @@ request_make(char *out, size_t size, const char *path, const char *pattern, long
         at ? snprintf(body, sizeof body, "%.*s%ld%s", (int)(at - pattern), pattern, point, at + 2)
            : snprintf(body, sizeof body, "%s", pattern);
 
+    if (!*pattern)
+        return snprintf(out, size, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s%s%s\r\n", path,
+                        token[0] ? "Authorization: Bearer " : "", token, token[0] ? "\r\n" : "");
     return snprintf(
         out, size, "POST %s HTTP/1.1\r\nHost: localhost\r\n%s%s%sContent-Length: %d\r\n\r\n%s",
         path, token[0] ? "Authorization: Bearer " : "", token, token[0] ? "\r\n" : "", n, body);
