@@ -28,7 +28,7 @@ static struct via_root root;
 static char outside[VIA_PATH_SIZE];
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static const char *const no_landlock = "an instrumented build confines no files";
+static const char *no_landlock = "an instrumented build confines no files";
 #else
 static const char *no_landlock;
 #endif
