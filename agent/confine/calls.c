@@ -47,7 +47,7 @@ filter_fill(scmp_filter_ctx filter)
     }
     if (rc == 0) /* a Unix one tells the service manager how it goes */
         rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-                              SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+                              SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
     return rc;
 }
 
