@@ -329,6 +329,20 @@ proc generation_token {instance {binding DATABASE}} {
     return $path
 }
 
+# Make an add-on whose provisioning fails after the commit; its row stays, failed: its id.
+proc failed_addon {name {app api}} {
+    set folder $::env(VIA_STATE_DIR)/addons/sqlite
+    set session [session_open]
+    session_do $session "BEGIN; INSERT INTO via_addons(name,app) VALUES('$name','$app')"
+    file rename $folder $folder.kept
+    write_file $folder {}
+    catch {session_do $session COMMIT}
+    file delete $folder
+    file rename $folder.kept $folder
+    session_close $session
+    return [sql "SELECT id FROM via_addons WHERE name='$name' AND state='failed'"]
+}
+
 # The URI that opens a binding through the guarded VFS, and statements run on it.
 proc guarded_uri {token_file {binding DATABASE} {more {}}} {
     return "file:$binding?vfs=via&token_file=$token_file$more"

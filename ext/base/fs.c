@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define FS_DEPTH_MAX 32 /* of a tree to remove: add-on storage has three levels */
+#define FS_TREE_TRIES 8 /* another process may just be leaving something there */
 
 static const char *
 base_name(const char *path)
@@ -467,20 +468,26 @@ empty_folder(int fd, int depth)
     return err ? -1 : 0;
 }
 
-enum via_status
-via_fs_remove_tree(const char *path, struct via_error *e)
+/* Once through a directory, and the directory itself. -1 with errno. */
+static int
+remove_folder(const char *path)
 {
     int fd = open_retry(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 
-    if (fd < 0 && errno == ENOENT)
-        return VIA_OK;
-    if (fd < 0 || empty_folder(fd, 0) < 0)
-        return fs_fail(e, errno, "removed", path);
-    if (rmdir(path) < 0 && errno != ENOENT)
-        return fs_fail(e, errno, "removed", path);
-    if (sync_parent(path) < 0)
-        return fs_fail(e, errno, "synced", path);
-    return VIA_OK;
+    return fd < 0 || empty_folder(fd, 0) < 0 ? -1 : rmdir(path);
+}
+
+enum via_status
+via_fs_remove_tree(const char *path, struct via_error *e)
+{
+    int tries = FS_TREE_TRIES;
+
+    while (remove_folder(path) < 0)
+        if (errno == ENOENT)
+            return VIA_OK;
+        else if (errno != ENOTEMPTY || --tries == 0)
+            return fs_fail(e, errno, "removed", path);
+    return sync_parent(path) < 0 ? fs_fail(e, errno, "synced", path) : VIA_OK;
 }
 
 enum via_status
