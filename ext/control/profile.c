@@ -126,10 +126,12 @@ credential_mint(struct making *m, struct via_profile_binding *b, struct via_erro
     b->expires_ms = claims.expires_s * 1000;
     status = via_jwt_sign(via_access_keys(m->access), &claims, &m->vault, e);
     b->len = m->vault.len - b->at;
+    memcpy(b->kid, claims.kid, sizeof b->kid);
     return status;
 }
 
-/* The credential handed out before, if it is for the same and its half-life is to come. */
+/* The credential handed out before, if it is for the same, its half-life is to come, and its key
+ * was not retired. */
 static bool
 credential_keep(struct making *m, const struct via_profile *older, struct via_profile_binding *b)
 {
@@ -139,11 +141,13 @@ credential_keep(struct making *m, const struct via_profile *older, struct via_pr
         old = &older->bindings[i];
         if (strcmp(old->name, b->name) != 0 || old->refused.status != VIA_OK ||
             old->generation != b->generation || old->mode != b->mode ||
-            via_profile_renew_ms(old) <= m->now_ms)
+            via_profile_renew_ms(old) <= m->now_ms ||
+            !via_keyring_has(via_access_keys(m->access), old->kid))
             continue;
         b->len = old->len;
         b->issued_ms = old->issued_ms;
         b->expires_ms = old->expires_ms;
+        memcpy(b->kid, old->kid, sizeof b->kid);
         atomic_store(&b->witnessed, atomic_load(&old->witnessed));
         via_buf_put(&m->vault, older->vault + old->at, old->len);
         return true;

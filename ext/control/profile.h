@@ -25,7 +25,8 @@ struct via_profile_binding {
     struct via_error refused; /* VIA_OK: the rest is filled in */
     int64_t generation;
     enum via_mode mode;
-    size_t at, len; /* of the credential, in the vault */
+    size_t at, len;        /* of the credential, in the vault */
+    char kid[VIA_ID_SIZE]; /* the key it is signed with */
     int64_t issued_ms, expires_ms;
     _Atomic bool witnessed; /* that it was granted is on record */
 };
@@ -45,8 +46,8 @@ struct via_profile {
 
 /* Make the profile of the instance that `claims`, of a workload token, speak of. A credential of
  * `older`, a profile of the same instance or NULL, is handed out again until half of its life is
- * over; no row is written for a new one. VIA_OK fills *out, which the caller frees; else a gate's
- * refusal of the workload, or why it could not be asked. */
+ * over or its key is retired; no row is written for a new one. VIA_OK fills *out, which the caller
+ * frees; else a gate's refusal of the workload, or why it could not be asked. */
 VIA_MUST_USE enum via_status via_profile_new(struct via_access *a, const struct via_claims *claims,
                                              const struct via_profile *older,
                                              struct via_profile **out, struct via_error *e);

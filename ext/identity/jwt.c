@@ -98,13 +98,12 @@ put_claims(struct via_buf *b, const struct via_claims *claims, bool generation)
 
 /* Write header.payload, as it is signed, into `out`. */
 static void
-put_signing_input(struct via_buf *out, const struct via_claims *claims, const char *kid,
-                  bool generation)
+put_signing_input(struct via_buf *out, const struct via_claims *claims, bool generation)
 {
     struct via_buf json;
 
     via_buf_init(&json);
-    via_buf_printf(&json, "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"typ\":\"JWT\"}", kid);
+    via_buf_printf(&json, "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"typ\":\"JWT\"}", claims->kid);
     via_base64url_put(out, json.data, json.len);
     via_buf_putc(out, '.');
     via_buf_reset(&json);
@@ -138,29 +137,29 @@ claims_are_whole(const struct via_claims *claims, bool generation)
 }
 
 enum via_status
-via_jwt_sign(struct via_keyring *k, const struct via_claims *claims, struct via_buf *out,
+via_jwt_sign(struct via_keyring *k, struct via_claims *claims, struct via_buf *out,
              struct via_error *e)
 {
     const struct jwt_kind *kind = kind_find(claims->audience);
     bool generation = kind && kind->use == VIA_KEY_GENERATION;
-    char kid[VIA_ID_SIZE], signer[VIA_ID_SIZE];
+    char signer[VIA_ID_SIZE];
     uint8_t signature[JWT_SIGNATURE_BYTES];
     size_t start = out->len;
     enum via_status status;
 
     if (!kind || !claims_are_whole(claims, generation))
         return via_error_set(e, VIA_INTERNAL_ERROR, "a token with incomplete claims was asked for");
-    status = via_keyring_current(k, kind->use, kid, e);
+    status = via_keyring_current(k, kind->use, claims->kid, e);
     while (status == VIA_OK) {
-        put_signing_input(out, claims, kid, generation);
+        put_signing_input(out, claims, generation);
         if (out->failed)
             return via_error_set(e, VIA_OUT_OF_MEMORY, "no memory is left to make a token");
         status = via_keyring_sign(k, kind->use, out->data + start, out->len - start, signature,
                                   signer, e);
-        if (status != VIA_OK || strcmp(kid, signer) == 0)
+        if (status != VIA_OK || strcmp(claims->kid, signer) == 0)
             break;
         /* A newer key came in between; the header must name the one that signs. */
-        memcpy(kid, signer, sizeof kid);
+        memcpy(claims->kid, signer, sizeof claims->kid);
         out->len = start;
     }
     if (status != VIA_OK)

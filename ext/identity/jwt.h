@@ -7,8 +7,8 @@
 #include "identity/keys.h"
 
 /* Sign `claims` into `out`. The audience chooses the key: "via-config" workload,
- * "via-addon" generation. claims->kid is ignored. */
-VIA_MUST_USE enum via_status via_jwt_sign(struct via_keyring *k, const struct via_claims *claims,
+ * "via-addon" generation. claims->kid receives its name. */
+VIA_MUST_USE enum via_status via_jwt_sign(struct via_keyring *k, struct via_claims *claims,
                                           struct via_buf *out, struct via_error *e);
 
 /* Verify the `n` bytes at `token` at `now_s` (Unix seconds) and fill *out.

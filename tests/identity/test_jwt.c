@@ -13,7 +13,7 @@
 static struct via_keyring *ring;
 static char workload_kid[VIA_ID_SIZE], generation_kid[VIA_ID_SIZE];
 
-static const struct via_claims workload = {
+static struct via_claims workload = {
     .audience = "via-config",
     .app = "tracker",
     .deploy = "dep_1",
@@ -134,7 +134,8 @@ test_round_trip(void)
     struct via_buf token;
 
     via_buf_init(&token);
-    CHECK(via_jwt_sign(ring, &workload, &token, &e) == VIA_OK, "a workload token is signed");
+    CHECK(via_jwt_sign(ring, &workload, &token, &e) == VIA_OK && workload.kid[0],
+          "a workload token is signed, and says with which key");
     CHECK(verify_at(&token, NOW, &out) == VIA_OK && strcmp(out.app, "tracker") == 0 &&
               strcmp(out.instance, "inst_1") == 0 && out.expires_s == NOW + 900 &&
               out.binding[0] == '\0' && out.generation == 0 && strcmp(out.kid, workload_kid) == 0,
