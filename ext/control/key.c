@@ -123,6 +123,19 @@ check_marks(struct via_store *s, const char *kid)
                      " minute of a rotation, unless it is broken");
 }
 
+/* A backup reads the rows at its start and the keys at its end: what those rows are sealed or
+ * signed with must be there still. */
+static void
+check_backups(struct via_sql *db)
+{
+    if (via_sql_int(db,
+                    "SELECT 1 FROM main.operations WHERE kind = 'backup.create' AND"
+                    " state IN ('pending', 'running') LIMIT 1",
+                    0))
+        via_sql_fail(db, VIA_KEY_IN_USE,
+                     "a backup is being written, and needs this key; retire it when that is over");
+}
+
 /* Write the row, and the intent to remove the file. */
 static void
 key_bury(struct via_store *s, const char *use, const char *kid)
@@ -165,6 +178,8 @@ via_key_retire(struct via_store *s, int64_t rid)
         check_marks(s, kid);
     else if (strcmp(use, "seal") == 0)
         via_env_reseal(s, kid);
+    if (strcmp(use, "manifest") == 0 || strcmp(use, "audit") == 0 || strcmp(use, "seal") == 0)
+        check_backups(db);
     key_bury(s, use, kid);
 }
 

@@ -15,8 +15,8 @@ void via_key_look(struct via_store *s, struct via_sql *db);
 int64_t via_key_rotate(struct via_store *s, const char *use);
 
 /* Retire the key of row `rid`. VIA_KEY_ACTIVE: it is the one that signs. VIA_KEY_IN_USE: the
- * manifest of a running deploy, or the audit, is signed with it. Secrets sealed with it are
- * sealed anew. */
+ * manifest of a running deploy, or the audit, is signed with it, or a backup under way holds what
+ * is. Secrets sealed with it are sealed anew. */
 void via_key_retire(struct via_store *s, int64_t rid);
 
 /* Retire every key of `use`, the one that signs too: the next signature makes a new one. For a host
