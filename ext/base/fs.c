@@ -4,6 +4,7 @@
  * leads nowhere else. Sentences name a file by its last part only. */
 #include "base/fs.h"
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/id.h"
 
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define READ_BYTES 4096
 #define FS_DEPTH_MAX 32 /* of a tree to remove: add-on storage has three levels */
 #define FS_TREE_TRIES 8 /* another process may just be leaving something there */
 
@@ -132,20 +134,37 @@ via_fs_mkdir(const char *path, mode_t mode, const struct via_root *owner, struct
 }
 
 enum via_status
+via_fs_create(const char *path, mode_t mode, const struct via_root *owner, int *fd,
+              struct via_error *e)
+{
+    int err;
+
+    *fd = open_retry(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0600);
+    if (*fd < 0 && errno == EEXIST)
+        return via_error_set(e, VIA_STATE_INVALID, "%.200s exists already", base_name(path));
+    if (*fd < 0)
+        return fs_fail(e, errno, "made", path);
+    if (own_fd(*fd, owner) == 0 && fchmod(*fd, mode) == 0)
+        return VIA_OK;
+    err = errno;
+    close(*fd);
+    *fd = -1;
+    return fs_fail(e, err, "made", path);
+}
+
+enum via_status
 via_fs_touch(const char *path, mode_t mode, const struct via_root *owner, struct via_error *e)
 {
-    int fd = open_retry(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0600);
+    struct via_error why = {0};
     struct stat st;
-    int err = 0;
+    int fd;
 
-    if (fd >= 0) {
-        if (own_fd(fd, owner) < 0 || fchmod(fd, mode) < 0)
-            err = errno;
+    if (via_fs_create(path, mode, owner, &fd, &why) == VIA_OK) {
         close(fd);
-        return err ? fs_fail(e, err, "made", path) : VIA_OK;
+        return VIA_OK;
     }
-    if (errno != EEXIST)
-        return fs_fail(e, errno, "made", path);
+    if (why.status != VIA_STATE_INVALID)
+        return via_error_set(e, why.status, "%s", why.message);
     if (lstat(path, &st) < 0)
         return fs_fail(e, errno, "opened", path);
     if (!S_ISREG(st.st_mode))
@@ -287,42 +306,36 @@ via_fs_write_new(const char *path, const void *bytes, size_t n, mode_t mode,
     return write_file(path, bytes, n, mode, owner, false, e);
 }
 
-/* Read up to `max` bytes of `fd`; *n is larger than `max` when there are more. */
+/* Read up to `max` bytes of `fd`; *n is larger than `max` when there are more. They may be secret:
+ * nothing but *out keeps a copy. */
 static int
 read_all(int fd, size_t max, char **out, size_t *n)
 {
-    size_t cap = 4096, len = 0;
-    char *data = malloc(cap);
+    struct via_buf b;
+    ssize_t got = 1;
+    int err = 0;
 
-    while (data) {
-        ssize_t got;
+    via_buf_init(&b);
+    b.secret = true;
+    while (!err && got != 0 && b.len <= max) {
+        char *room = via_buf_reserve(&b, READ_BYTES);
 
-        if (len + 1 >= cap) {
-            char *more = realloc(data, cap * 2);
-
-            if (!more)
-                break;
-            data = more;
-            cap *= 2;
-        }
-        got = read(fd, data + len, cap - len - 1);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            free(data);
-            return -1;
-        }
-        len += (size_t)got;
-        if (got == 0 || len > max) {
-            data[len] = '\0';
-            *out = data;
-            *n = len;
-            return 0;
-        }
+        got = room ? read(fd, room, READ_BYTES) : 0;
+        if (!room)
+            err = ENOMEM;
+        else if (got < 0 && errno != EINTR)
+            err = errno;
+        b.len += got > 0 ? (size_t)got : 0;
     }
-    free(data);
-    errno = ENOMEM;
-    return -1;
+    if (err) {
+        via_buf_deinit(&b);
+        errno = err;
+        return -1;
+    }
+    b.data[b.len] = '\0';
+    *out = b.data;
+    *n = b.len;
+    return 0;
 }
 
 enum via_status

@@ -18,6 +18,13 @@ VIA_MUST_USE enum via_status via_fs_mkdir(const char *path, mode_t mode,
 VIA_MUST_USE enum via_status via_fs_touch(const char *path, mode_t mode,
                                           const struct via_root *owner, struct via_error *e);
 
+/* Make the file `path` with exactly `mode`, where nothing is yet, and open it for writing; the
+ * caller closes *fd. Whoever owns the folder cannot put a file of theirs in its place.
+ * VIA_STATE_INVALID when something is there. */
+VIA_MUST_USE enum via_status via_fs_create(const char *path, mode_t mode,
+                                           const struct via_root *owner, int *fd,
+                                           struct via_error *e);
+
 /* Replace `path` atomically: a temporary beside it, fsync, rename, fsync of the folder. */
 VIA_MUST_USE enum via_status via_fs_write(const char *path, const void *bytes, size_t n,
                                           mode_t mode, const struct via_root *owner,

@@ -46,6 +46,36 @@ moved_finish(struct via_store *s, const char *id, const struct via_backup_outcom
     via_operation_settle(s, rid, "done", NULL);
 }
 
+/* Others that were under way go on where they were begun: their files are not for this host to look
+ * for, or to remove. */
+static void
+moved_give_up(struct via_store *s)
+{
+    const struct via_error why = {VIA_OPERATION_INTERRUPTED, "it was of the host before"};
+    struct via_sql *db = &s->write;
+    char id[VIA_ID_SIZE], operation_id[VIA_ID_SIZE];
+    bool found = true;
+    sqlite3_stmt *q;
+    int64_t rid;
+
+    while (found && via_sql_ok(db)) {
+        q = via_sql_stmt(db, "SELECT rid, id, payload FROM main.operations WHERE"
+                             " kind = 'backup.create' AND state IN ('pending', 'running') LIMIT 1");
+        found = via_sql_row(db, q);
+        if (found) {
+            rid = sqlite3_column_int64(q, 0);
+            via_sql_text(q, 1, operation_id, sizeof operation_id);
+            via_sql_text(q, 2, id, sizeof id);
+        }
+        via_sql_end(db, q);
+        if (found) {
+            via_backup_failed(s, id, operation_id, &why);
+            via_operation_settle(s, rid, "undone",
+                                 "operation_interrupted: it was of the host before");
+        }
+    }
+}
+
 enum via_status
 via_moved_settle(struct via_store *s, const char *id, const struct via_backup_outcome *outcome,
                  struct via_error *e)
@@ -53,6 +83,7 @@ via_moved_settle(struct via_store *s, const char *id, const struct via_backup_ou
     if (moved_stop(s, e) != VIA_OK || via_store_begin(s, true, e) != VIA_OK)
         return e->status;
     moved_finish(s, id, outcome);
+    moved_give_up(s);
     via_key_retire_use(s, VIA_KEY_WORKLOAD);
     via_key_retire_use(s, VIA_KEY_GENERATION);
     via_audit_control(s, "backup.restore", NULL, NULL, id, NULL);

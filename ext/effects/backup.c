@@ -280,11 +280,8 @@ backup_write(struct backup_run *run, const char *incoming, struct via_archive_se
     enum via_status status;
     int fd;
 
-    if (via_fs_touch(incoming, 0600, backup_owner(run->s, run->backup), e) != VIA_OK)
+    if (via_fs_create(incoming, 0600, backup_owner(run->s, run->backup), &fd, e) != VIA_OK)
         return e->status;
-    fd = open(incoming, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return via_error_set_errno(e, VIA_PATH_UNWRITABLE, errno, "the backup cannot be written");
     status = backup_fill(run, fd, seal, e);
     close(fd);
     return status == VIA_OK ? via_fs_publish_new(incoming, run->backup->path, e) : status;

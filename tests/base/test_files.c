@@ -153,6 +153,7 @@ test_links(void)
 {
     char *text;
     size_t n;
+    int fd = -1;
 
     if (via_fs_write(at("target"), "kept", 4, 0600, NULL, NULL) != VIA_OK ||
         symlink(at("target"), at("link")) < 0 || symlink("/", at("folder")) < 0)
@@ -161,6 +162,12 @@ test_links(void)
           "a link is not read");
     CHECK(via_fs_touch(at("link"), 0600, NULL, NULL) == VIA_STATE_UNAVAILABLE,
           "a link is not taken for a file");
+    CHECK(via_fs_create(at("link"), 0600, NULL, &fd, NULL) == VIA_STATE_INVALID && fd < 0 &&
+              via_fs_create(at("target"), 0600, NULL, &fd, NULL) == VIA_STATE_INVALID && fd < 0,
+          "nor is a link or a file of somebody's opened as a new one");
+    CHECK(via_fs_create(at("made"), 0640, NULL, &fd, NULL) == VIA_OK && write(fd, "new", 3) == 3 &&
+              close(fd) == 0 && holds(at("made"), "new") && mode_of(at("made")) == 0640,
+          "a new one is opened for writing");
     CHECK(via_fs_mkdir(at("folder"), 0700, NULL, NULL) == VIA_STATE_UNAVAILABLE,
           "a link is not taken for a folder");
     CHECK(via_fs_write(at("link"), "new", 3, 0600, NULL, NULL) == VIA_OK &&
