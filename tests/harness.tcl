@@ -157,7 +157,7 @@ proc vary {args} { or_throw vary [try_vary {*}$args] }
 proc try_vary {args} { try_exec $::build/vary {*}$args }
 
 # Wait until `condition` (an expression in the caller's scope) holds; 0 when it never did.
-proc wait_until {condition {ms 5000}} {
+proc wait_until {condition {ms 20000}} {
     set deadline [expr {[clock milliseconds] + $ms * $::slower}]
     while {![uplevel 1 [list expr $condition]]} {
         if {[clock milliseconds] > $deadline} { return 0 }

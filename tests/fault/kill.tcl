@@ -116,10 +116,10 @@ proc agent_traced {options} {
     set log [scratch log]
     set tracer [open |[list strace -f -qq -e signal=none {*}$options $::build/viad --listen none >& $log] w]
     set pid [pid $tracer]
-    wait_until {[regexp -line {^viad: ready } [read_file $log]] || ![alive $pid]} 20000
+    wait_until {[regexp -line {^viad: ready } [read_file $log]] || ![alive $pid]}
     set ready [regexp -line {^viad: ready } [read_file $log]]
     catch {exec kill -TERM {*}[read_file /proc/$pid/task/$pid/children]}
-    if {![wait_until {![alive $pid]} 15000]} { error "the traced agent does not end" }
+    if {![wait_until {![alive $pid]}]} { error "the traced agent does not end" }
     catch {close $tracer}
     return $ready
 }

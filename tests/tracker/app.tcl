@@ -64,7 +64,7 @@ proc app_stop {} {
     if {$app::running eq {}} return
     set pid [pid $app::running]
     catch {exec kill -TERM $pid}
-    if {![wait_until {![alive $pid]} 10000]} {
+    if {![wait_until {![alive $pid]}]} {
         catch {exec kill -KILL $pid}
     }
     catch {close $app::running}

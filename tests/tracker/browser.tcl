@@ -17,7 +17,7 @@ proc browser_open {} {
     set log [scratch driver]
     set browser::profile [scratch profile]
     set browser::channel [open |[list [lindex [auto_execok chromedriver] 0] --port=0 >& $log] w]
-    if {![wait_until {[regexp {started successfully on port (\d+)} [read_file $log] -> port]} 20000]} {
+    if {![wait_until {[regexp {started successfully on port (\d+)} [read_file $log] -> port]}]} {
         error "chromedriver did not start: [read_file $log]"
     }
     set flags [list --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
