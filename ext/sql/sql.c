@@ -232,9 +232,13 @@ via_sql_run(struct via_sql *s, sqlite3_stmt *q)
 void
 via_sql_end(struct via_sql *s, sqlite3_stmt *q)
 {
-    (void)s;
+    int rc = SQLITE_OK;
+
+    errno = 0;
     if (q)
-        sqlite3_reset(q);
+        rc = sqlite3_reset(q);
+    if (rc != SQLITE_OK && via_sql_ok(s))
+        sql_fail_rc(s, rc);
 }
 
 void
