@@ -32,8 +32,8 @@ via_sql_status(int rc)
     case SQLITE_READONLY:
     case SQLITE_AUTH:
         return VIA_STATE_UNAVAILABLE;
-    case SQLITE_IOERR: /* shared memory that cannot grow: SQLite knows no "full" for it */
-        return rc == SQLITE_IOERR_SHMSIZE ? VIA_DISK_FULL : VIA_IO_ERROR;
+    case SQLITE_IOERR:
+        return VIA_IO_ERROR;
     default:
         return VIA_INTERNAL_ERROR;
     }
@@ -59,13 +59,23 @@ via_sql_fail(struct via_sql *s, enum via_status status, const char *format, ...)
     return s->error.status;
 }
 
-/* Remember what SQLite said. The sentences are SQLite's own: no path is in them. */
+static bool
+errno_is_full(int err)
+{
+    return err == ENOSPC || err == EDQUOT;
+}
+
+/* Remember what SQLite said. The sentences are SQLite's own: no path is in them. Of a COMMIT that
+ * fails SQLite keeps no errno: the thread's own is then still that of the call, which began with
+ * none. */
 static void
 sql_fail_rc(struct via_sql *s, int rc)
 {
+    int err = errno;
     enum via_status status = via_sql_status(rc);
 
-    if (status == VIA_IO_ERROR && s->db && sqlite3_system_errno(s->db) == ENOSPC)
+    if (status == VIA_IO_ERROR &&
+        (errno_is_full(err) || (s->db && errno_is_full(sqlite3_system_errno(s->db)))))
         status = VIA_DISK_FULL;
     if (status == VIA_CONTROL_BUSY)
         via_sql_fail(s, status, "another process is changing the control database; try again");
@@ -102,6 +112,7 @@ via_sql_open(struct via_sql *s, const char *path, int flags)
 
     memset(s, 0, sizeof *s);
     opening = true;
+    errno = 0;
     /* By name: a host may have made another VFS its default, one without locks even. */
     rc = sqlite3_open_v2(path, &s->db, flags, sqlite3_vfs_find("unix") ? "unix" : NULL);
     opening = false;
@@ -129,6 +140,7 @@ via_sql_prepare(struct via_sql *s, const char *text)
 
     if (!via_sql_ok(s))
         return NULL;
+    errno = 0;
     rc = sqlite3_prepare_v3(s->db, text, -1, 0, &q, NULL);
     if (rc != SQLITE_OK)
         sql_fail_rc(s, rc);
@@ -160,6 +172,7 @@ via_sql_stmt(struct via_sql *s, const char *text)
         s->cache = grown;
         s->cap = s->cap ? s->cap * 2 : 32;
     }
+    errno = 0;
     rc = sqlite3_prepare_v3(s->db, text, -1, SQLITE_PREPARE_PERSISTENT, &q, NULL);
     if (rc != SQLITE_OK) {
         sql_fail_rc(s, rc);
@@ -213,6 +226,7 @@ via_sql_row(struct via_sql *s, sqlite3_stmt *q)
 
     if (!via_sql_ok(s) || !q)
         return false;
+    errno = 0;
     rc = sqlite3_step(q);
     if (rc == SQLITE_ROW)
         return true;
@@ -249,6 +263,7 @@ via_sql_exec(struct via_sql *s, const char *text)
     int rc;
 
     while (via_sql_ok(s) && *tail) {
+        errno = 0;
         rc = sqlite3_prepare_v3(s->db, tail, -1, 0, &q, &tail);
         if (rc != SQLITE_OK)
             sql_fail_rc(s, rc);

@@ -20,7 +20,8 @@ import_outcome(struct via_sql *to, struct via_error *e)
 
     if (via_sql_ok(to))
         return VIA_OK;
-    (void)via_sql_take(to, NULL);
+    if (via_sql_take(to, NULL) == VIA_DISK_FULL)
+        rc = SQLITE_FULL;
     return via_pages_fail(to->db, rc, e);
 }
 
