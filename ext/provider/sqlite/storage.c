@@ -26,10 +26,10 @@
 static const char *const side_suffixes[] = {"-wal", "-shm", "-journal"};
 #define SIDE_COUNT (sizeof side_suffixes / sizeof side_suffixes[0])
 
-/* Remove `name` and what SQLite may have left beside it. */
+/* Remove what SQLite may have left beside `name`. */
 static enum via_status
-storage_clear(const struct via_root *root, const char *addon_id, const char *name,
-              struct via_error *e)
+storage_clear_sides(const struct via_root *root, const char *addon_id, const char *name,
+                    struct via_error *e)
 {
     char path[VIA_PATH_SIZE];
 
@@ -37,6 +37,17 @@ storage_clear(const struct via_root *root, const char *addon_id, const char *nam
         if (via_place_put(root, addon_id, name, side_suffixes[i], path) &&
             via_fs_remove(path, e) != VIA_OK)
             return e->status;
+    return VIA_OK;
+}
+
+static enum via_status
+storage_clear(const struct via_root *root, const char *addon_id, const char *name,
+              struct via_error *e)
+{
+    char path[VIA_PATH_SIZE];
+
+    if (storage_clear_sides(root, addon_id, name, e) != VIA_OK)
+        return e->status;
     if (!via_place_put(root, addon_id, name, "", path))
         return via_place_fail_id(e);
     return via_fs_remove(path, e);
@@ -55,8 +66,10 @@ storage_publish(const struct via_root *root, const char *addon_id, const char *i
         return via_place_fail_id(e);
     if (lstat(path, &st) == 0 && st.st_size > 0)
         return via_error_set(e, VIA_IO_ERROR, "the new storage could not be closed cleanly");
-    /* A stale log of an earlier file of this name would corrupt the new one. */
-    if (storage_clear(root, addon_id, VIA_PLACE_DATA, e) != VIA_OK)
+    /* SQLite says nothing when it cannot remove them; and a stale log of an earlier file of this
+     * name would corrupt the new one. */
+    if (storage_clear_sides(root, addon_id, VIA_PLACE_INCOMING, e) != VIA_OK ||
+        storage_clear(root, addon_id, VIA_PLACE_DATA, e) != VIA_OK)
         return e->status;
     if (!via_place_put(root, addon_id, VIA_PLACE_DATA, "", path))
         return via_place_fail_id(e);
