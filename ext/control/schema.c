@@ -353,27 +353,34 @@ schema_apply(struct via_sql *s, const struct step *steps, size_t count)
     via_sql_exec(s, "COMMIT");
 }
 
-/* Keep a copy of a database that is about to be changed, in backups/. */
+/* Keep a copy of a database that is about to be changed, in backups/: under its name it is whole.
+ * What an upgrade that was killed left is removed by the next. */
 static void
 schema_keep(struct via_sql *s, const struct via_root *root, const char *stem, int64_t version)
 {
     char relative[256];
-    char path[VIA_PATH_SIZE];
+    char path[VIA_PATH_SIZE], incoming[VIA_PATH_SIZE];
     char now[VIA_TIME_SIZE];
     sqlite3_stmt *q;
 
+    if (!via_sql_ok(s))
+        return;
     via_clock_format(via_clock_now_ms(), now);
     (void)snprintf(relative, sizeof relative, "backups/%s-schema-%lld-%s.db", stem,
                    (long long)version, now);
     via_root_join(root, relative, path);
+    (void)snprintf(relative, sizeof relative, "backups/.%s-schema.incoming", stem);
+    via_root_join(root, relative, incoming);
     /* An empty file of ours, for VACUUM would make one that others may read. */
-    if (via_sql_ok(s))
-        via_ignore(via_fs_touch(path, 0600, root, &s->error));
+    if (via_fs_remove(incoming, &s->error) == VIA_OK)
+        via_ignore(via_fs_touch(incoming, 0600, root, &s->error));
     q = via_sql_stmt(s, "VACUUM INTO ?1");
-    via_sql_bind_text(s, q, 1, path);
+    via_sql_bind_text(s, q, 1, incoming);
     via_sql_run(s, q);
     if (via_sql_ok(s))
-        via_ignore(via_fs_sync(path, &s->error));
+        via_ignore(via_fs_publish(incoming, path, &s->error));
+    if (!via_sql_ok(s))
+        via_ignore(via_fs_remove(incoming, NULL));
 }
 
 static enum via_status
