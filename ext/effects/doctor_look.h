@@ -27,6 +27,7 @@
     X(SNAPSHOT_OVERDUE, "snapshot_overdue", "warning", NULL)                                       \
     X(SECRET_UNREADABLE, "secret_unreadable", "error", NULL)                                       \
     X(ADDON_FAILED, "addon_failed", "warning", NULL)                                               \
+    X(PURGE_OVERDUE, "purge_overdue", "warning", doctor_mend_purge)                                \
     X(OPERATION_STUCK, "operation_stuck", "error", doctor_mend_operation)                          \
     X(AGENT_SOCKET_STALE, "agent_socket_stale", "warning", doctor_mend_agent)                      \
     X(AGENT_FILE_STALE, "agent_file_stale", "warning", doctor_mend_agent)                          \
@@ -113,6 +114,7 @@ enum via_status doctor_mend_temporary(struct via_store *s, const char *subject,
                                       struct via_error *e);
 enum via_status doctor_mend_orphan(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_snapshot(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_purge(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_operation(struct via_store *s, const char *subject,
                                       struct via_error *e);
 enum via_status doctor_mend_agent(struct via_store *s, const char *subject, struct via_error *e);

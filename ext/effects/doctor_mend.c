@@ -248,9 +248,10 @@ doctor_mend_snapshot(struct via_store *s, const char *subject, struct via_error 
 
 /* -- processes that died ----------------------------------------------------------------------- */
 
-/* A settled operation is what is wanted, whether its work was finished or undone. */
-enum via_status
-doctor_mend_operation(struct via_store *s, const char *subject, struct via_error *e)
+/* Carry out what is due, by anybody. Then `question` has no row for `subject`, or this is why it
+ * has. */
+static enum via_status
+mend_due(struct via_store *s, const char *question, const char *subject, struct via_error *e)
 {
     struct via_sql *db = &s->write;
     struct via_error why = {0};
@@ -259,8 +260,7 @@ doctor_mend_operation(struct via_store *s, const char *subject, struct via_error
     bool open;
 
     via_ignore(via_effects_recover(&settled, &why));
-    q = via_sql_stmt(db, "SELECT 1 FROM main.operations WHERE id = ?1 AND"
-                         " state IN ('pending', 'running')");
+    q = via_sql_stmt(db, question);
     via_sql_bind_text(db, q, 1, subject);
     open = via_sql_row(db, q);
     via_sql_end(db, q);
@@ -269,6 +269,22 @@ doctor_mend_operation(struct via_store *s, const char *subject, struct via_error
     if (why.status != VIA_OK)
         return via_error_set(e, why.status, "%s", why.message);
     return VIA_OK; /* somebody else is at it by now */
+}
+
+/* A settled operation is what is wanted, whether its work was finished or undone. */
+enum via_status
+doctor_mend_operation(struct via_store *s, const char *subject, struct via_error *e)
+{
+    return mend_due(
+        s, "SELECT 1 FROM main.operations WHERE id = ?1 AND state IN ('pending', 'running')",
+        subject, e);
+}
+
+enum via_status
+doctor_mend_purge(struct via_store *s, const char *subject, struct via_error *e)
+{
+    return mend_due(s, "SELECT 1 FROM main.addons WHERE id = ?1 AND purge_at IS NOT NULL", subject,
+                    e);
 }
 
 enum via_status

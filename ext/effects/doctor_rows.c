@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define CLOCK_LEEWAY_MS 5000
+#define PURGE_LEEWAY_MS 300000 /* an agent gets to it long before */
 
 static const char *
 row_text(sqlite3_stmt *q, int i)
@@ -269,6 +270,26 @@ look_secrets(struct doctor *d)
     via_guarded_free(out);
 }
 
+/* Destroyed add-ons whose bytes should be gone: no agent runs, or they could not be removed. */
+static void
+look_purges(struct doctor *d)
+{
+    sqlite3_stmt *q = via_sql_stmt(d->db, "SELECT id, app, purge_at FROM main.addons WHERE"
+                                          " state = 'destroyed' AND purge_at <= ?1");
+    char due[VIA_TIME_SIZE];
+    struct doctor_finding f;
+
+    via_clock_format(via_clock_now_ms() - (d->agent_lives ? PURGE_LEEWAY_MS : 0), due);
+    via_sql_bind_text(d->db, q, 1, due);
+    while (via_sql_row(d->db, q)) {
+        doctor_begin(&f, DOCTOR_PURGE_OVERDUE, row_text(q, 0));
+        doctor_say(&f, "the bytes of a destroyed add-on of app %s were to go at %s, and are here",
+                   row_text(q, 1), row_text(q, 2));
+        doctor_advise(&f, "via doctor --fix");
+        doctor_end(d, &f);
+    }
+}
+
 static void
 look_stuck(struct doctor *d)
 {
@@ -323,6 +344,7 @@ doctor_look_rows(struct doctor *d)
     look_snapshot_files(d);
     look_schedules(d);
     look_secrets(d);
+    look_purges(d);
     look_stuck(d);
     look_clock(d);
 }
