@@ -137,7 +137,7 @@ AGENT_PORT ?=
 STATE      ?= ./state
 TESTS      ?=
 
-.PHONY: run test property bench check bigdb ci help
+.PHONY: run test faults property bench check bigdb ci help
 run:
 	@.ci/deps build run
 	@$(MAKE) --no-print-directory all
@@ -148,6 +148,12 @@ test:
 	@.ci/deps build run test
 	@$(MAKE) --no-print-directory all
 	@BUILD='$(abspath $(BUILD))' tests/run $(TESTS)
+
+faults:
+	@.ci/deps build run test
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(abspath $(BUILD))' VIA_FAULT_POINTS=all VIA_TEST_LIMIT_S=14400 \
+	    tests/run $(or $(TESTS),tests/fault)
 
 STEPS ?= 1000000
 SEED  ?=
@@ -180,6 +186,7 @@ help:
 #: make              build/via.so, viad, via, vary, libvia, the Tcl package
 #: make run          the demonstration: http://127.0.0.1:8080/ (PORT= AGENT_PORT= STATE=)
 #: make test         the whole suite (TESTS='vfs cli/create' runs what matches)
+#: make faults       every operation with a fault at each of its system calls (TESTS=fault_addon)
 #: make property     random changes and operations against a model of the gates (STEPS= SEED=)
 #: make bench        speed and memory, as ratios
 #: make check        format, lint, clang, include levels, sanitizers
