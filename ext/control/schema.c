@@ -137,6 +137,8 @@ static const struct step control_steps[] = {
      "CREATE INDEX restores_state ON restores(state, phase)",
      "what replaced an add-on's content, and the snapshot that the content before became"},
     {AUDIT_AT_SQL, "what was done of late is found without reading what was done before"},
+    {PROFILE_MOVE("deploys", "INSERT", "new"),
+     "an older release that is deployed again changes what instances are told"},
 };
 
 static const struct step runtime_steps[] = {
