@@ -73,33 +73,41 @@ via_witness_new(const struct via_root *root, struct via_witness **out, struct vi
     return VIA_OK;
 }
 
-/* End a transaction that failed. */
-static void
-witness_abandon(struct via_witness *w)
-{
-    if (!sqlite3_get_autocommit(w->db.db))
-        via_sql_exec(&w->db, "ROLLBACK");
-    via_ignore(via_sql_take(&w->db, NULL));
-}
-
-/* Write one record of the runtime stream in a transaction of its own. */
+/* Begin a transaction. What goes wrong in it is told by witness_end(). */
 static enum via_status
-witness_write(struct via_witness *w, const struct via_record *record, struct via_error *e)
+witness_begin(struct via_witness *w, struct via_error *e)
 {
-    struct via_error failed = {0};
-
     if (via_clock_mono_ms() < w->blocked_until_ms)
         return via_error_set(e, VIA_CONTROL_BUSY, "runtime.db is held by another process");
     via_sql_run(&w->db, via_sql_stmt(&w->db, "BEGIN IMMEDIATE"));
-    via_audit_put(&w->db, record);
+    return VIA_OK;
+}
+
+static enum via_status
+witness_end(struct via_witness *w, struct via_error *e)
+{
+    struct via_error failed = {0};
+
     via_sql_run(&w->db, via_sql_stmt(&w->db, "COMMIT"));
     via_ignore(via_sql_take(&w->db, &failed));
     if (failed.status == VIA_OK)
         return VIA_OK;
     if (failed.status == VIA_CONTROL_BUSY) /* everybody waiting in turn would be worse */
         w->blocked_until_ms = via_clock_mono_ms() + WINDOW_MS;
-    witness_abandon(w);
+    if (!sqlite3_get_autocommit(w->db.db))
+        via_sql_exec(&w->db, "ROLLBACK");
+    via_ignore(via_sql_take(&w->db, NULL));
     return via_error_set(e, failed.status, "%s", failed.message);
+}
+
+/* Write one record of the runtime stream in a transaction of its own. */
+static enum via_status
+witness_write(struct via_witness *w, const struct via_record *record, struct via_error *e)
+{
+    if (witness_begin(w, e) != VIA_OK)
+        return e->status;
+    via_audit_put(&w->db, record);
+    return witness_end(w, e);
 }
 
 static const char *
@@ -322,38 +330,43 @@ grant_digest(const struct via_claims *claims, const char *binding)
     return value | 1;
 }
 
+/* Remember the grant in runtime.db, and with a new one write its record. */
+static enum via_status
+grant_write(struct via_witness *w, const struct via_claims *claims, const char *binding,
+            struct via_error *e)
+{
+    char actor[VIA_ACTOR_SIZE];
+    sqlite3_stmt *q;
+
+    if (witness_begin(w, e) != VIA_OK)
+        return e->status;
+    (void)snprintf(actor, sizeof actor, "instance:%s", claims->instance);
+    q = via_sql_stmt(&w->db, "INSERT INTO grants(instance, binding) VALUES(?1, ?2)"
+                             " ON CONFLICT DO NOTHING");
+    via_sql_bind_text(&w->db, q, 1, claims->instance);
+    via_sql_bind_text(&w->db, q, 2, binding);
+    via_sql_run(&w->db, q);
+    if (via_sql_ok(&w->db) && via_sql_changes(&w->db) > 0)
+        via_audit_put(&w->db, &(struct via_record){.actor = actor,
+                                                   .action = "binding.grant",
+                                                   .outcome = "ok",
+                                                   .app = claims->app,
+                                                   .deploy = claims->deploy,
+                                                   .instance = claims->instance,
+                                                   .binding = binding});
+    return witness_end(w, e);
+}
+
 enum via_status
 via_witness_grant(struct via_witness *w, const struct via_claims *claims, const char *binding)
 {
     uint64_t digest = grant_digest(claims, binding);
     uint64_t *seen = &w->grants[(digest >> 8) & (GRANTS - 1)];
-    char actor[VIA_ACTOR_SIZE];
     struct via_error e = {0};
-    sqlite3_stmt *q;
 
     (void)pthread_mutex_lock(&w->mutex);
-    if (*seen != digest) {
-        (void)snprintf(actor, sizeof actor, "instance:%s", claims->instance);
-        via_sql_run(&w->db, via_sql_stmt(&w->db, "BEGIN IMMEDIATE"));
-        q = via_sql_stmt(&w->db, "INSERT INTO grants(instance, binding) VALUES(?1, ?2)"
-                                 " ON CONFLICT DO NOTHING");
-        via_sql_bind_text(&w->db, q, 1, claims->instance);
-        via_sql_bind_text(&w->db, q, 2, binding);
-        via_sql_run(&w->db, q);
-        if (via_sql_ok(&w->db) && via_sql_changes(&w->db) > 0)
-            via_audit_put(&w->db, &(struct via_record){.actor = actor,
-                                                       .action = "binding.grant",
-                                                       .outcome = "ok",
-                                                       .app = claims->app,
-                                                       .deploy = claims->deploy,
-                                                       .instance = claims->instance,
-                                                       .binding = binding});
-        via_sql_run(&w->db, via_sql_stmt(&w->db, "COMMIT"));
-        if (via_sql_take(&w->db, &e) == VIA_OK)
-            *seen = digest;
-        else
-            witness_abandon(w);
-    }
+    if (*seen != digest && grant_write(w, claims, binding, &e) == VIA_OK)
+        *seen = digest;
     (void)pthread_mutex_unlock(&w->mutex);
     return e.status;
 }

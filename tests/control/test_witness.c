@@ -1,5 +1,7 @@
 /* The focus of this file is a flood of refusals: every one is counted, the database hardly grows,
- * and who makes up bindings or brings thousands of identities gains nothing by it. */
+ * and who makes up bindings or brings thousands of identities gains nothing by it; nor does who
+ * holds the database make all others wait. */
+#include "base/clock.h"
 #include "check.h"
 #include "control/chain.h"
 #include "control/witness.h"
@@ -85,6 +87,36 @@ test_first(void)
     CHECK(ask("SELECT sum(count) FROM audit") == 105, "each is counted once");
 }
 
+#define WAITERS 40
+
+/* Somebody holds runtime.db, from a shell perhaps: one waits for it, not everybody after the other,
+ * and what could not be written is, once it is let go. */
+static void
+test_held(void)
+{
+    int64_t begun_ms = via_clock_mono_ms(), took_ms;
+    struct via_sql holder = {0};
+    char path[VIA_PATH_SIZE];
+    struct via_claims c;
+    int busy = 0;
+
+    via_root_join(&root, "runtime.db", path);
+    via_sql_open(&holder, path, SQLITE_OPEN_READWRITE);
+    via_sql_exec(&holder, "BEGIN IMMEDIATE");
+    for (int i = 0; i < WAITERS; i++) {
+        claims_make(&c, 2, i);
+        busy += via_witness_grant(witness, &c, "DATABASE") == VIA_CONTROL_BUSY;
+    }
+    took_ms = via_clock_mono_ms() - begun_ms;
+    CHECK(busy == WAITERS, "no grant is taken for recorded that is not");
+    CHECK(took_ms < WAITERS * 500 / 2, "they do not wait in turn: %lld ms", (long long)took_ms);
+    via_sql_close(&holder);
+    sleep(1);
+    for (int i = 0; i < 2; i++)
+        CHECK(via_witness_grant(witness, &c, "DATABASE") == VIA_OK, "then it is written");
+    CHECK(ask("SELECT count(*) FROM audit WHERE action = 'binding.grant'") == 1, "once");
+}
+
 /* What an attacker with one good token, many old ones and much imagination can bring. */
 static void
 test_flood(void)
@@ -142,6 +174,7 @@ main(void)
     scratch_root(&root);
     open_witness();
     test_first();
+    test_held();
     test_flood();
     test_after();
     return check_end();
