@@ -165,7 +165,8 @@ call_admit(struct via_call *c, int worker)
         return false;
     }
     via_tokens_key(token, n, c->request.binding, c->request.generation, &key);
-    via_witness_grant(a->witness, &claims, grant.binding);
+    if (via_witness_grant(a->witness, &claims, grant.binding) != VIA_OK)
+        grant.epoch = 0; /* not on record: for this operation only, and the next one tries again */
     c->run.pass = via_tokens_put(a->tokens, &key, epoch, &grant);
     if (!c->run.pass) {
         via_reply_error(c->http, VIA_OUT_OF_MEMORY, "there is no memory for this request", NULL);
