@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STORAGE_FOLDER "addons/sqlite/"
@@ -171,12 +172,18 @@ check_link(struct walk *w, const char *relative, const struct stat *st)
     return false;
 }
 
+/* Its writer may be about to rename it: it is looked for again a moment later. */
 static void
-check_temporary(struct walk *w, const char *relative)
+check_temporary(struct walk *w, int folder, const char *name, const char *relative)
 {
+    struct timespec moment = {.tv_nsec = 100 * 1000 * 1000};
     char path[DOCTOR_SHELL_SIZE];
     struct doctor_finding f;
+    struct stat st;
 
+    nanosleep(&moment, NULL);
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
     doctor_begin(&f, DOCTOR_TEMPORARY_LEFT, relative);
     doctor_say(&f, "%.600s was left by a process that was killed while writing", relative);
     doctor_advise(&f, "rm -f %s", doctor_quote_path(w->root, relative, path));
@@ -326,7 +333,7 @@ walk_entry(struct walk *w, int folder, const char *name, const char *relative, i
     if (!check_link(w, relative, &st))
         return;
     if (S_ISREG(st.st_mode) && doctor_is_temporary(name)) {
-        check_temporary(w, relative);
+        check_temporary(w, folder, name, relative);
         return;
     }
     check_owner(w, relative, &st);
