@@ -240,6 +240,8 @@ via_addon_set_state(struct via_store *s, int64_t rid, const char *state)
     else if (!via_addon_state_may_set(a.state, to))
         via_sql_fail(db, VIA_STATE_INVALID, "add-on %s is %s and cannot become %s", a.name,
                      via_addon_state_word(a.state), state);
+    /* Of a suspended add-on nothing but its state keeps operations away from a restore. */
+    via_addon_check_idle(s, &a, "addon.restore");
     q = via_sql_stmt(db, "UPDATE main.addons SET state = ?2, updated_at = ?3 WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, rid);
     via_sql_bind_text(db, q, 2, state);

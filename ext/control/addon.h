@@ -54,7 +54,7 @@ int64_t via_addon_put(struct via_store *s, const struct via_addon_spec *spec, ch
 /* Merge `options` (a JSON object; null resets a member) into those of the add-on. */
 void via_addon_set_options(struct via_store *s, int64_t rid, const char *options);
 
-/* Suspend or resume. */
+/* Suspend or resume. VIA_STATE_INVALID; VIA_ADDON_BUSY while it is restored. */
 void via_addon_set_state(struct via_store *s, int64_t rid, const char *state);
 
 /* Destroy: bury the name, take the bindings away, write the intent to remove the bytes when the
