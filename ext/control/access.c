@@ -466,3 +466,16 @@ via_access_next_interrupted(struct via_access *a, char addon_id[VIA_ID_SIZE])
     via_sql_end(&a->db, q);
     return via_sql_take(&a->db, NULL) == VIA_OK && found;
 }
+
+bool
+via_access_is_exchanged(struct via_access *a, const char *addon_id)
+{
+    bool found;
+    sqlite3_stmt *q = via_sql_stmt(&a->db, "SELECT 1 FROM main.restores WHERE addon_id = ?1 AND"
+                                           " state = 'running' AND phase = 'exchange'");
+
+    via_sql_bind_text(&a->db, q, 1, addon_id);
+    found = via_sql_row(&a->db, q);
+    via_sql_end(&a->db, q);
+    return via_sql_take(&a->db, NULL) == VIA_OK && found;
+}

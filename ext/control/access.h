@@ -82,6 +82,9 @@ VIA_MUST_USE enum via_status via_access_addon(struct via_access *a, const char *
                                               char name[VIA_ADDON_ROW_NAME_SIZE], char state[16],
                                               struct via_error *e);
 
+/* Is a restore just putting other content in the place of this add-on's? */
+VIA_MUST_USE bool via_access_is_exchanged(struct via_access *a, const char *addon_id);
+
 /* The next add-on after `addon_id` ("": the first) whose running operations are to be interrupted,
  * because a restore waits for them. Writes it over `addon_id`; false when there is none. */
 bool via_access_next_interrupted(struct via_access *a, char addon_id[VIA_ID_SIZE]);

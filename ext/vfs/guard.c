@@ -8,9 +8,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* The coarse clock may be late by a tick; a grant in its last moments is asked again instead. */
 #define COARSE_LAG_MS 10
+
+#define EXCHANGE_MS 10000 /* longer than an agent takes to find what a dead process left */
+#define EXCHANGE_NAP_NS 20000000
 
 void
 via_guard_refusal(struct via_guard *g, const struct via_error *e)
@@ -99,6 +103,30 @@ guard_open_workload(struct via_guard *g, struct via_error *e)
     return status;
 }
 
+/* Wait while a restore exchanges the content. Whoever opened the new one before the old one's index
+ * is away would share that, and keep away who has to remove it. */
+static enum via_status
+guard_await_exchange(struct via_guard *g, struct via_error *e)
+{
+    int64_t until_ms = via_clock_mono_ms() + EXCHANGE_MS;
+    bool is_exchanged;
+
+    for (;;) {
+        if (via_context_begin(g->context, e) != VIA_OK)
+            return e->status;
+        is_exchanged = via_access_is_exchanged(g->context->access, g->name);
+        via_context_end(g->context);
+        if (!is_exchanged)
+            return VIA_OK;
+        if (via_clock_mono_ms() >= until_ms)
+            return via_error_set(e, VIA_ADDON_DRAINING,
+                                 "a restore of the add-on is at its end;"
+                                 " if its process died, via doctor --fix"
+                                 " ends it");
+        (void)nanosleep(&(struct timespec){.tv_nsec = EXCHANGE_NAP_NS}, NULL);
+    }
+}
+
 /* The operator's door: proof, a look at the add-on, and a record before anything opens. */
 static enum via_status
 guard_open_operator(struct via_guard *g, struct via_error *e)
@@ -118,6 +146,8 @@ guard_open_operator(struct via_guard *g, struct via_error *e)
     via_context_end(g->context);
     if (status == VIA_OK && strcmp(state, "destroyed") == 0)
         status = via_error_set(e, VIA_ADDON_UNAVAILABLE, "the add-on has been destroyed");
+    if (status == VIA_OK)
+        status = guard_await_exchange(g, e);
     if (status != VIA_OK)
         return status;
     w = via_context_witness(g->context, e);
