@@ -1,10 +1,14 @@
 #include "control/moved.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "control/audit.h"
 #include "control/key.h"
 #include "control/operation.h"
+#include "control/restore.h"
+#include "control/snapshot.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Everything at once, and not only what is in the lists of somebody who waits: runtime.db alone. */
@@ -46,32 +50,50 @@ moved_finish(struct via_store *s, const char *id, const struct via_backup_outcom
     via_operation_settle(s, rid, "done", NULL);
 }
 
-/* Others that were under way go on where they were begun: their files are not for this host to look
- * for, or to remove. */
+/* Another backup goes on where it was begun: its files are not for this host to look for, or to
+ * remove. */
+static bool
+moved_undo_backup(struct via_store *s, const struct via_operation *op, struct via_error *why)
+{
+    via_error_set(why, VIA_OPERATION_INTERRUPTED, "it was of the host before");
+    via_backup_failed(s, op->payload, op->id, why);
+    return true;
+}
+
+/* A restore may have come to its end, or not, before its content was copied: that is whole, but
+ * nobody can tell which. Past the exchange it is the new one, and the restore goes on. */
+static bool
+moved_undo_restore(struct via_store *s, const struct via_operation *op, struct via_error *why)
+{
+    struct via_restore r;
+
+    if (!via_restore_find(&s->write, op->payload, &r) || strcmp(r.phase, "exchange") == 0 ||
+        strcmp(r.phase, "check") == 0)
+        return false;
+    via_error_set(why, VIA_OPERATION_INTERRUPTED,
+                  "the host was backed up meanwhile; what the add-on holds is what was there"
+                  " when it was copied");
+    via_snapshot_drop(s, r.keep_id);
+    via_restore_failed(s, &r, op->id, why);
+    return true;
+}
+
+/* What was under way and is not gone on with here. */
 static void
 moved_give_up(struct via_store *s)
 {
-    const struct via_error why = {VIA_OPERATION_INTERRUPTED, "it was of the host before"};
     struct via_sql *db = &s->write;
-    char id[VIA_ID_SIZE], operation_id[VIA_ID_SIZE];
-    bool found = true;
-    sqlite3_stmt *q;
-    int64_t rid;
+    char error[VIA_MESSAGE_SIZE + 64];
+    struct via_operation op;
+    int64_t rid = 0;
 
-    while (found && via_sql_ok(db)) {
-        q = via_sql_stmt(db, "SELECT rid, id, payload FROM main.operations WHERE"
-                             " kind = 'backup.create' AND state IN ('pending', 'running') LIMIT 1");
-        found = via_sql_row(db, q);
-        if (found) {
-            rid = sqlite3_column_int64(q, 0);
-            via_sql_text(q, 1, operation_id, sizeof operation_id);
-            via_sql_text(q, 2, id, sizeof id);
-        }
-        via_sql_end(db, q);
-        if (found) {
-            via_backup_failed(s, id, operation_id, &why);
-            via_operation_settle(s, rid, "undone",
-                                 "operation_interrupted: it was of the host before");
+    while ((rid = via_operation_next_open(db, rid)) > 0 && via_operation_find(db, rid, &op)) {
+        struct via_error why = {0};
+
+        if ((strcmp(op.kind, "backup.create") == 0 && moved_undo_backup(s, &op, &why)) ||
+            (strcmp(op.kind, "addon.restore") == 0 && moved_undo_restore(s, &op, &why))) {
+            (void)snprintf(error, sizeof error, "%s: %s", via_status_word(why.status), why.message);
+            via_operation_settle(s, rid, "undone", error);
         }
     }
 }

@@ -111,9 +111,9 @@ pin_begin(struct via_pin *p)
     p->is_whole = via_sql_ok(&p->sql) && pin_is_whole(&p->sql);
 }
 
-enum via_status
-via_pin_open(struct via_pin *p, const struct via_opener *opener, const char *addon_id,
-             struct via_error *e)
+static enum via_status
+pin_try(struct via_pin *p, const struct via_opener *opener, const char *addon_id,
+        struct via_error *e)
 {
     memset(p, 0, sizeof *p);
     if (via_content_open(&p->sql, opener, addon_id, e) != VIA_OK)
@@ -129,6 +129,32 @@ via_pin_open(struct via_pin *p, const struct via_opener *opener, const char *add
     p->size_bytes =
         via_sql_int(&p->sql, "PRAGMA page_count", 0) * via_sql_int(&p->sql, "PRAGMA page_size", 0);
     return via_content_outcome(&p->sql, e);
+}
+
+/* Has a restore exchanged the content between its opening and the first read? */
+static bool
+pin_is_moved(struct via_sql *sql)
+{
+    int moved = 0;
+
+    return sql->db &&
+           sqlite3_file_control(sql->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+           moved;
+}
+
+enum via_status
+via_pin_open(struct via_pin *p, const struct via_opener *opener, const char *addon_id,
+             struct via_error *e)
+{
+    struct via_error why = {0};
+    bool is_moved;
+
+    if (pin_try(p, opener, addon_id, &why) == VIA_OK)
+        return VIA_OK;
+    is_moved = pin_is_moved(&p->sql);
+    via_pin_close(p);
+    return is_moved ? pin_try(p, opener, addon_id, e)
+                    : via_error_set(e, why.status, "%s", why.message);
 }
 
 void
