@@ -26,7 +26,7 @@ RULES    := names assign lifecycle gates readiness schedule
 SQL      := sql
 CONTROL  := access addon app audit backup binding chain env instance key manifest mark moved \
             operation options profile prune release replica restore schedule schema setting \
-            snapshot store token witness
+            snapshot store token views witness
 ARCHIVE  := member reader seal writer
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow sqlite/header \
             sqlite/hold sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/restore \
