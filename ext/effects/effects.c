@@ -137,7 +137,9 @@ batch_run_next(struct via_store *s, struct batch *b, struct via_error *e)
             return batch_put(s, b, e);
         via_ignore(batch_settle(s, b, &ignored));
         via_ignore(via_effect_fail(s, effect->failed, &op, &why, &ignored));
-    } else if (batch_settle(s, b, &why) == VIA_OK) {
+    } else if (batch_settle(s, b, e) != VIA_OK) {
+        return e->status; /* it has not begun */
+    } else {
         via_ignore(effect ? effect->run(s, &op, &why) : effect_mint(s, next, &why));
     }
     via_ignore(batch_settle(s, b, &ignored));

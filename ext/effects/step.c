@@ -10,9 +10,9 @@
 
 #define PROGRESS_MS 1000
 
-enum via_status
-via_effect_step(struct via_store *s, via_step_fn step, const struct via_operation *op,
-                const void *arg, struct via_error *e)
+static enum via_status
+step_try(struct via_store *s, via_step_fn step, const struct via_operation *op, const void *arg,
+         struct via_error *e)
 {
     if (via_store_begin(s, true, e) != VIA_OK)
         return e->status;
@@ -22,6 +22,21 @@ via_effect_step(struct via_store *s, via_step_fn step, const struct via_operatio
         return e->status;
     }
     return via_store_commit(s, e);
+}
+
+enum via_status
+via_effect_step(struct via_store *s, via_step_fn step, const struct via_operation *op,
+                const void *arg, struct via_error *e)
+{
+    struct via_error why = {0};
+
+    if (step_try(s, step, op, arg, &why) == VIA_OK)
+        return VIA_OK;
+    if (why.status == VIA_DISK_FULL) /* a transaction says that nothing was changed */
+        return via_error_set(e, VIA_DISK_FULL,
+                             "the disk that holds the state root is full; what was begun is"
+                             " settled when there is room");
+    return via_error_set(e, why.status, "%s", why.message);
 }
 
 enum via_status
