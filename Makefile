@@ -22,7 +22,7 @@ LIBS_AGENT = -lmicrohttpd -lseccomp -lsqlite3 $(LIBS_CORE) -lpthread -lm
 # -- rooms of the core, from the ground up --------------------------------------
 BASE     := status buf error clock id log root stage fs lock epoch json
 IDENTITY := codec keyfile keyfolder keys jwt passphrase
-RULES    := names assign lifecycle gates readiness schedule
+RULES    := names assign lifecycle gates readiness remedy schedule
 SQL      := sql
 CONTROL  := access addon app audit backup binding chain env instance key manifest mark moved \
             operation options profile prune release replica restore schedule schema setting \

@@ -3,18 +3,26 @@
  * read unless it says write. */
 #include "base/error.h"
 #include "control/access.h"
+#include "control/addon.h"
 #include "provider/provider.h"
+#include "rules/remedy.h"
 #include "tables/tables.h"
 
 #include <string.h>
 
-enum { GATE, VERDICT, CODE, REASON, INSTANCE, BINDING, OPERATION };
+enum { GATE, VERDICT, CODE, REASON, REMEDIATION, INSTANCE, BINDING, OPERATION };
+
+struct scratch {
+    struct via_gate_answer answer;
+    char remediation[VIA_MESSAGE_SIZE];
+};
 
 static const struct via_column columns[] = {
     [GATE] = {"gate", "TEXT", VIA_COL_KEY},
     [VERDICT] = {"verdict", "TEXT", VIA_COL_COMPUTED},
     [CODE] = {"code", "TEXT", VIA_COL_COMPUTED},
     [REASON] = {"reason", "TEXT", VIA_COL_COMPUTED},
+    [REMEDIATION] = {"remediation", "TEXT", VIA_COL_COMPUTED},
     [INSTANCE] = {"instance", "TEXT", VIA_COL_ARGUMENT | VIA_COL_REQUIRED},
     [BINDING] = {"binding", "TEXT", VIA_COL_ARGUMENT | VIA_COL_REQUIRED},
     [OPERATION] = {"operation", "TEXT", VIA_COL_ARGUMENT},
@@ -34,6 +42,29 @@ gates_look_at_storage(struct via_store *s, struct via_gate_answer *answer)
                                  "the storage of this add-on is missing"));
 }
 
+/* What the line to type names: the instance's app and target, the add-on behind the binding. */
+static void
+gates_advise(struct via_sql *db, const struct via_gate_question *ask, struct scratch *out)
+{
+    char app[VIA_NAME_SIZE] = "", target[VIA_NAME_SIZE] = "";
+    struct via_refused refused = {
+        .why = out->answer.why.status, .app = app, .target = target, .binding = ask->binding};
+    struct via_addon a = {0};
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT app, target FROM v_instances WHERE id = ?1");
+
+    via_sql_bind_text(db, q, 1, ask->instance);
+    if (via_sql_row(db, q)) {
+        via_sql_text(q, 0, app, sizeof app);
+        via_sql_text(q, 1, target, sizeof target);
+    }
+    via_sql_end(db, q);
+    if (out->answer.addon_id[0])
+        (void)via_addon_find_id(db, out->answer.addon_id, &a);
+    refused.addon = a.name;
+    refused.addon_state = a.state;
+    via_remedy_put(&refused, out->remediation);
+}
+
 static void
 gates_begin(struct via_store *s, const struct via_row *arguments, void *scratch)
 {
@@ -41,7 +72,8 @@ gates_begin(struct via_store *s, const struct via_row *arguments, void *scratch)
                                     .binding = via_row_text(arguments, BINDING),
                                     .operation = VIA_OP_READ};
     const char *operation = via_row_text(arguments, OPERATION);
-    struct via_gate_answer *answer = scratch;
+    struct scratch *out = scratch;
+    struct via_gate_answer *answer = &out->answer;
     struct via_sql *db = via_store_db(s);
 
     if (operation && strcmp(operation, "write") == 0)
@@ -51,12 +83,15 @@ gates_begin(struct via_store *s, const struct via_row *arguments, void *scratch)
     via_access_explain(db, s->keys, &ask, answer);
     if (via_sql_ok(db) && answer->reached == VIA_GATE_ADDON && answer->why.status == VIA_OK)
         gates_look_at_storage(s, answer);
+    if (via_sql_ok(db) && answer->why.status != VIA_OK)
+        gates_advise(db, &ask, out);
 }
 
 static void
 gates_compute(struct via_store *s, int64_t rid, int i, void *scratch, sqlite3_context *context)
 {
-    const struct via_gate_answer *answer = scratch;
+    const struct scratch *out = scratch;
+    const struct via_gate_answer *answer = &out->answer;
     enum via_gate gate = (enum via_gate)(rid - 1);
     bool refuses = gate == answer->reached && answer->why.status != VIA_OK;
 
@@ -69,6 +104,8 @@ gates_compute(struct via_store *s, int64_t rid, int i, void *scratch, sqlite3_co
                             -1, SQLITE_STATIC);
     else if (refuses && i == CODE)
         sqlite3_result_text(context, via_status_word(answer->why.status), -1, SQLITE_STATIC);
+    else if (refuses && i == REMEDIATION)
+        sqlite3_result_text(context, out->remediation, -1, SQLITE_TRANSIENT);
     else if (refuses)
         sqlite3_result_text(context, answer->why.message, -1, SQLITE_TRANSIENT);
 }
@@ -80,5 +117,5 @@ const struct via_table via_table_gates = {
     .column_count = VIA_COLUMN_COUNT(columns),
     .begin = gates_begin,
     .compute = gates_compute,
-    .scratch_size = sizeof(struct via_gate_answer),
+    .scratch_size = sizeof(struct scratch),
 };
