@@ -198,7 +198,10 @@ static void
 word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
 {
     const char *target = cli_option(cli, CLI_OPT_TARGET);
-    const char *meant = target ? target : cli->found_target;
+    const char *meant = target && *target ? target : "''";
+
+    if (!target && cli->found_target[0])
+        meant = cli->found_target;
 
 #define IS(text) (n == sizeof(text) - 1 && memcmp(word, text, n) == 0)
     if (IS("app"))
@@ -214,7 +217,7 @@ word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
     else if (IS("to"))
         flag_put(b, "--target", target ? target : "T");
     else if (IS("target"))
-        via_buf_printf(b, *meant ? " --target %s" : " --target ''", meant);
+        via_buf_printf(b, " --target %s", meant);
     else if (IS("snapshot"))
         or_put(b, cli->found_snapshot, "ID");
     else if (IS("from"))
@@ -264,27 +267,33 @@ usage_put(const struct cli *cli, struct via_buf *b)
         cli_usage_put_noun(b, cli_verbs, cli_verb_count, a->program, a->noun);
 }
 
+/* The line for `status` in this situation; NULL when there is none of its own. */
+static const char *
+line_of(const struct cli *cli, enum via_status status)
+{
+    bool restores = cli_option(cli, CLI_OPT_SNAPSHOT) != NULL;
+
+    /* An empty database would be less than what a snapshot still has. */
+    if ((status == VIA_STORAGE_MISSING || status == VIA_STORAGE_CORRUPT) &&
+        cli->found_snapshot[0] && !restores)
+        return "via addon restore {name} --app {app} --snapshot {snapshot} --drain";
+    if (status == VIA_STATE_INVALID && restores)
+        return "via addon snapshots {name}{of}";
+    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
+        if (remedies[i].status == status)
+            return remedies[i].line;
+    return NULL;
+}
+
 void
 cli_remedy_put(const struct cli *cli, enum via_status status, struct via_buf *b)
 {
-    if (status == VIA_USAGE) {
+    const char *line = status == VIA_USAGE ? NULL : line_of(cli, status);
+
+    if (line)
+        template_put(cli, line, b);
+    else if (status == VIA_USAGE)
         usage_put(cli, b);
-        return;
-    }
-    /* An empty database would be less than what a snapshot still has. */
-    if ((status == VIA_STORAGE_MISSING || status == VIA_STORAGE_CORRUPT) &&
-        cli->found_snapshot[0] && !cli_option(cli, CLI_OPT_SNAPSHOT)) {
-        template_put(cli, "via addon restore {name} --app {app} --snapshot {snapshot} --drain", b);
-        return;
-    }
-    if (status == VIA_STATE_INVALID && cli_option(cli, CLI_OPT_SNAPSHOT)) {
-        template_put(cli, "via addon snapshots {name}{of}", b);
-        return;
-    }
-    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
-        if (remedies[i].status == status) {
-            template_put(cli, remedies[i].line, b);
-            return;
-        }
-    help_put(cli, b);
+    else
+        help_put(cli, b);
 }
