@@ -20,7 +20,7 @@ LIBS_CORE  = -lsodium -ljansson -larchive
 LIBS_AGENT = -lmicrohttpd -lseccomp -lsqlite3 $(LIBS_CORE) -lpthread -lm
 
 # -- rooms of the core, from the ground up --------------------------------------
-BASE     := status buf error clock id log root stage fs lock epoch json
+BASE     := status buf error clock id log root io stage fs lock epoch json
 IDENTITY := codec keyfile keyfolder keys jwt passphrase
 RULES    := names assign lifecycle gates readiness remedy schedule
 SQL      := sql

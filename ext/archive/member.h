@@ -21,11 +21,6 @@ struct via_archive_stream {
     int err; /* errno of the failure */
 };
 
-/* Write or read all `n` bytes, going on after interruptions. -1 with errno; a read may be short at
- * the end. */
-int via_archive_put_bytes(int fd, const void *bytes, size_t n);
-int64_t via_archive_get_bytes(int fd, void *bytes, size_t n, int64_t at);
-
 /* Append one member's entry to the manifest's list. */
 void via_archive_put_entry(struct via_buf *list, const struct via_member *m, const char *digest);
 

@@ -2,6 +2,7 @@
 #include "archive/member.h"
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 
 #include <archive.h>
@@ -27,7 +28,7 @@ stream_get(struct archive *a, void *arg, const void **bytes)
 {
     struct via_archive_stream *s = arg;
     size_t want = s->limit - s->at < ARCHIVE_CHUNK ? (size_t)(s->limit - s->at) : ARCHIVE_CHUNK;
-    int64_t got = via_archive_get_bytes(s->fd, s->chunk, want, s->at);
+    int64_t got = via_io_get(s->fd, s->chunk, want, s->at);
 
     if (got < 0) {
         s->err = errno;
@@ -194,7 +195,7 @@ reader_finish(struct reader *r, const struct via_archive_seal *seal, struct via_
     if (r->in.err)
         return reader_fail(r, e);
     if (r->in.at != r->in.limit ||
-        via_archive_get_bytes(r->in.fd, &last, sizeof last, r->in.limit) != (int64_t)sizeof last)
+        via_io_get(r->in.fd, &last, sizeof last, r->in.limit) != (int64_t)sizeof last)
         return fail_invalid(e, "it changed while it was read");
     via_digest_put(&r->in.digest, &last, sizeof last);
     via_digest_end(&r->in.digest, digest);

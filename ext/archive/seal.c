@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,43 +44,6 @@ via_archive_seal_put_signed(const struct via_archive_frame *seal, const char *di
     via_buf_puts(out, digest);
 }
 
-int
-via_archive_put_bytes(int fd, const void *bytes, size_t n)
-{
-    const char *at = bytes;
-
-    while (n > 0) {
-        ssize_t put = write(fd, at, n);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -1;
-        at += put;
-        n -= (size_t)put;
-    }
-    return 0;
-}
-
-int64_t
-via_archive_get_bytes(int fd, void *bytes, size_t n, int64_t at)
-{
-    size_t have = 0;
-
-    while (have < n) {
-        ssize_t got = pread(fd, (char *)bytes + have, n - have, at + (int64_t)have);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        have += (size_t)got;
-    }
-    return (int64_t)have;
-}
-
 /* Hash the first `length` bytes. */
 static enum via_status
 seal_digest(int fd, int64_t length, struct via_digest *d, const struct via_archive_tell *tell,
@@ -92,7 +56,7 @@ seal_digest(int fd, int64_t length, struct via_digest *d, const struct via_archi
         return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
     for (int64_t at = 0; at < length && status == VIA_OK;) {
         size_t want = length - at < ARCHIVE_CHUNK ? (size_t)(length - at) : ARCHIVE_CHUNK;
-        int64_t got = via_archive_get_bytes(fd, chunk, want, at);
+        int64_t got = via_io_get(fd, chunk, want, at);
 
         if (got < 0)
             status = via_error_set_errno(e, VIA_IO_ERROR, errno, "the backup cannot be read");
@@ -137,7 +101,7 @@ via_archive_check_seal(int fd, const char *fingerprint, const struct via_archive
         return via_error_set_errno(e, VIA_IO_ERROR, errno, "the backup cannot be read");
     out->size_bytes = st.st_size;
     if (st.st_size < (int64_t)sizeof seal ||
-        via_archive_get_bytes(fd, &seal, sizeof seal, st.st_size - (int64_t)sizeof seal) !=
+        via_io_get(fd, &seal, sizeof seal, st.st_size - (int64_t)sizeof seal) !=
             (int64_t)sizeof seal ||
         !via_archive_seal_is(&seal))
         return via_error_set(e, VIA_BACKUP_INVALID,

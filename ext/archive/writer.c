@@ -2,6 +2,7 @@
 #include "archive/member.h"
 
 #include "base/error.h"
+#include "base/io.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -25,7 +26,7 @@ stream_put(struct archive *a, void *arg, const void *bytes, size_t n)
 {
     struct via_archive_stream *s = arg;
 
-    if (via_archive_put_bytes(s->fd, bytes, n) < 0) {
+    if (via_io_put(s->fd, bytes, n) < 0) {
         s->err = errno;
         archive_set_error(a, errno, "the archive cannot be written");
         return -1;
@@ -134,7 +135,7 @@ via_archive_add_file(struct via_archive_writer *w, struct via_member *m, int fd,
         return e->status;
     via_digest_begin(&d);
     for (int64_t at = 0; at < m->size_bytes;) {
-        int64_t got = via_archive_get_bytes(fd, w->chunk, ARCHIVE_CHUNK, at);
+        int64_t got = via_io_get(fd, w->chunk, ARCHIVE_CHUNK, at);
 
         if (got <= 0 || at + got > m->size_bytes)
             return via_error_set(e, VIA_IO_ERROR, "a file changed while it was backed up");
@@ -205,7 +206,7 @@ writer_put_seal(struct via_archive_writer *w, struct via_keyring *keys,
         return status;
     if (!via_keyring_public(keys, kid, seal.public))
         return via_error_set(e, VIA_KEY_UNAVAILABLE, "the backup key went away");
-    if (via_archive_put_bytes(w->out.fd, &seal, sizeof seal) < 0)
+    if (via_io_put(w->out.fd, &seal, sizeof seal) < 0)
         return via_error_set_errno(e, VIA_IO_ERROR, errno, "the backup cannot be written");
     via_digest_put(&whole, &seal, sizeof seal);
     via_digest_end(&whole, out->digest);

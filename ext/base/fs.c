@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/id.h"
+#include "base/io.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,28 +37,6 @@ fs_fail(struct via_error *e, int err, const char *verb, const char *path)
                                "%.200s cannot be %s", base_name(path), verb);
 }
 
-static int
-open_retry(int folder, const char *path, int flags, mode_t mode)
-{
-    int fd;
-
-    do
-        fd = openat(folder, path, flags | O_CLOEXEC, mode);
-    while (fd < 0 && errno == EINTR);
-    return fd;
-}
-
-static int
-fsync_retry(int fd)
-{
-    int rc;
-
-    do
-        rc = fsync(fd);
-    while (rc < 0 && errno == EINTR);
-    return rc;
-}
-
 /* Open the folder that holds `path`. */
 static int
 open_parent(const char *path)
@@ -73,7 +52,7 @@ open_parent(const char *path)
         n--;
     memcpy(folder, n ? path : ".", n ? n : 1);
     folder[n ? n : 1] = '\0';
-    return open_retry(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0);
+    return via_io_open(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0);
 }
 
 static int
@@ -83,7 +62,7 @@ sync_parent(const char *path)
 
     if (fd < 0)
         return -1;
-    rc = fsync_retry(fd);
+    rc = via_io_sync(fd);
     err = errno;
     close(fd);
     errno = err;
@@ -122,7 +101,7 @@ via_fs_mkdir(const char *path, mode_t mode, const struct via_root *owner, struct
 
     if (!made && errno != EEXIST)
         return fs_fail(e, errno, "made", path);
-    fd = open_retry(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    fd = via_io_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (fd < 0)
         return fs_fail(e, errno, "opened", path);
     if (settle_folder(fd, mode, owner) < 0)
@@ -139,7 +118,7 @@ via_fs_create(const char *path, mode_t mode, const struct via_root *owner, int *
 {
     int err;
 
-    *fd = open_retry(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0600);
+    *fd = via_io_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0600);
     if (*fd < 0 && errno == EEXIST)
         return via_error_set(e, VIA_STATE_INVALID, "%.200s exists already", base_name(path));
     if (*fd < 0)
@@ -175,24 +154,6 @@ via_fs_touch(const char *path, mode_t mode, const struct via_root *owner, struct
         lchown(path, owner->uid, owner->gid) < 0)
         return fs_fail(e, errno, "opened", path);
     return VIA_OK;
-}
-
-static int
-write_all(int fd, const void *bytes, size_t n)
-{
-    const char *at = bytes;
-
-    while (n > 0) {
-        ssize_t put = write(fd, at, n);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -1;
-        at += put;
-        n -= (size_t)put;
-    }
-    return 0;
 }
 
 /* Name a temporary beside `path`: .<name>.<chance>.tmp. False when it does not fit. */
@@ -238,13 +199,13 @@ static int
 write_temporary(const char *temporary, const void *bytes, size_t n, mode_t mode,
                 const struct via_root *owner)
 {
-    int fd = open_retry(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    int fd = via_io_open(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     int err = 0;
 
     if (fd < 0)
         return -1;
-    if (own_fd(fd, owner) < 0 || fchmod(fd, mode) < 0 || write_all(fd, bytes, n) < 0 ||
-        fsync_retry(fd) < 0)
+    if (own_fd(fd, owner) < 0 || fchmod(fd, mode) < 0 || via_io_put(fd, bytes, n) < 0 ||
+        via_io_sync(fd) < 0)
         err = errno;
     if (close(fd) < 0 && !err && errno != EINTR)
         err = errno;
@@ -342,7 +303,7 @@ enum via_status
 via_fs_read(const char *path, size_t max, char **out, size_t *n, struct via_error *e)
 {
     /* O_NONBLOCK: a FIFO put in its place must not hang us before fstat says what it is. */
-    int fd = open_retry(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+    int fd = via_io_open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
     enum via_status status = VIA_OK;
     struct stat st;
 
@@ -420,12 +381,12 @@ via_fs_publish_new(const char *from, const char *to, struct via_error *e)
 enum via_status
 via_fs_sync(const char *path, struct via_error *e)
 {
-    int fd = open_retry(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    int fd = via_io_open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     int err = 0;
 
     if (fd < 0)
         return fs_fail(e, errno, "synced", path);
-    if (fsync_retry(fd) < 0)
+    if (via_io_sync(fd) < 0)
         err = errno;
     close(fd);
     return err ? fs_fail(e, err, "synced", path) : VIA_OK;
@@ -465,7 +426,7 @@ empty_folder(int fd, int depth)
             err = errno;
             break;
         }
-        child = open_retry(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+        child = via_io_open(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
         if (child < 0 || depth >= FS_DEPTH_MAX) {
             err = child < 0 ? errno : ELOOP;
             if (child >= 0)
@@ -485,7 +446,7 @@ empty_folder(int fd, int depth)
 static int
 remove_folder(const char *path)
 {
-    int fd = open_retry(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = via_io_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 
     return fd < 0 || empty_folder(fd, 0) < 0 ? -1 : rmdir(path);
 }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/io.h"
 #include "base/stage.h"
 #include "control/moved.h"
 #include "effects/effects.h"
@@ -91,14 +92,8 @@ database_take(struct host_run *run, const char *bytes, size_t n, struct via_erro
         memcpy(run->header + run->at, bytes, n < room ? n : room);
     }
     run->at += (int64_t)n;
-    while (run->fd >= 0 && n > 0) {
-        ssize_t put = write(run->fd, bytes, n);
-
-        if (put < 0 && errno != EINTR)
-            return via_error_set_errno(e, VIA_IO_ERROR, errno, "a database cannot be written");
-        bytes += put < 0 ? 0 : put;
-        n -= put < 0 ? 0 : (size_t)put;
-    }
+    if (run->fd >= 0 && via_io_put(run->fd, bytes, n) < 0)
+        return via_error_set_errno(e, VIA_IO_ERROR, errno, "a database cannot be written");
     return VIA_OK;
 }
 
