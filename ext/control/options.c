@@ -61,8 +61,8 @@ option_objects(const struct option *o, const via_json *v, char *out, size_t size
         return via_json_type(v) != VIA_JSON_INTEGER || via_json_integer(v) < 0 ||
                via_json_integer(v) > o->max;
     case OPTION_TEXT:
-        (void)snprintf(out, size, "a text of at most 200 bytes");
-        return !text || strlen(text) > 200;
+        (void)snprintf(out, size, "a text of at most %d bytes", VIA_BLOCK_REASON_SIZE - 1);
+        return !text || strlen(text) >= VIA_BLOCK_REASON_SIZE;
     case OPTION_SYNC:
         (void)snprintf(out, size, "\"full\" or \"normal\"");
         return !text || (strcmp(text, "full") != 0 && strcmp(text, "normal") != 0);
@@ -144,6 +144,16 @@ via_options_merge(struct via_sql *db, const char *old, const char *change, struc
     via_json_free(wanted);
 }
 
+/* The operator's reason as a part of one line. */
+static void
+policy_reason(const char *text, char out[VIA_BLOCK_REASON_SIZE])
+{
+    (void)snprintf(out, VIA_BLOCK_REASON_SIZE, "%s", text ? text : "");
+    for (char *p = out; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 127)
+            *p = ' ';
+}
+
 void
 via_options_policy(const char *text, struct via_addon_policy *out)
 {
@@ -164,6 +174,7 @@ via_options_policy(const char *text, struct via_addon_policy *out)
         out->synchronous_full = strcmp(via_json_string(v, NULL), "normal") != 0;
     out->block_reads = via_json_type(via_json_member(doc, "block_reads")) == VIA_JSON_TRUE;
     out->block_writes = via_json_type(via_json_member(doc, "block_writes")) == VIA_JSON_TRUE;
+    policy_reason(via_json_string(via_json_member(doc, "block_reason"), NULL), out->block_reason);
     out->statement_timeout_ms = via_json_integer(via_json_member(doc, "statement_timeout_ms"));
     out->max_size_bytes = via_json_integer(via_json_member(doc, "max_size_bytes"));
     via_json_free(doc);

@@ -154,20 +154,26 @@ via_gates_expiry_ms(const struct via_gate_facts *f)
     return at;
 }
 
+static enum via_status
+refuse_blocked(const struct via_addon_policy *policy, const char *what, struct via_error *e)
+{
+    return via_error_set(e, VIA_ADDON_BLOCKED, "the operator has blocked %s on this add-on%s%s",
+                         what, policy->block_reason[0] ? ": " : "", policy->block_reason);
+}
+
 enum via_status
 via_gate_operation(enum via_mode mode, const struct via_addon_policy *policy,
                    enum via_operation_kind kind, struct via_error *e)
 {
     /* A write reads what it changes, and may tell it. */
     if (policy->block_reads)
-        return via_error_set(e, VIA_ADDON_BLOCKED, "the operator has blocked reads on this add-on");
+        return refuse_blocked(policy, "reads", e);
     if (kind == VIA_OP_READ)
         return VIA_OK;
     /* The mode first, as a file that was opened read-only has it. */
     if (mode != VIA_MODE_RW)
         return via_error_set(e, VIA_READ_ONLY_BINDING, "this binding may only read");
     if (policy->block_writes)
-        return via_error_set(e, VIA_ADDON_BLOCKED,
-                             "the operator has blocked writes on this add-on");
+        return refuse_blocked(policy, "writes", e);
     return VIA_OK;
 }

@@ -9,6 +9,7 @@
 #define VIA_ADDON_ROW_NAME_SIZE 128 /* NAME#destroyed#ADDON_ID */
 #define VIA_TIME_SIZE 25            /* YYYY-MM-DDTHH:MM:SS.mmmZ + NUL */
 #define VIA_ACTOR_SIZE 80           /* user:NAME, agent, instance:ID */
+#define VIA_BLOCK_REASON_SIZE 201   /* why the operator blocks an add-on */
 #define VIA_PATH_SIZE 4096
 #define VIA_MESSAGE_SIZE 512
 #define VIA_TOKEN_SIZE 4096 /* longest token that is looked at */

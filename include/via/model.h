@@ -44,8 +44,9 @@ struct via_addon_policy {
     bool synchronous_full;
     bool block_reads;
     bool block_writes;
-    int64_t statement_timeout_ms; /* 0: the setting's */
-    int64_t max_size_bytes;       /* 0: unlimited */
+    int64_t statement_timeout_ms;             /* 0: the setting's */
+    int64_t max_size_bytes;                   /* 0: unlimited */
+    char block_reason[VIA_BLOCK_REASON_SIZE]; /* one line; "" when the operator gave none */
 };
 
 /* "This workload may use this binding in this mode", as the gates decided it at
