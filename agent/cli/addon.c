@@ -91,7 +91,8 @@ cli_addon_explain(struct cli *cli)
     struct cli_statement st;
     struct cli_rows rows;
 
-    if ((refused.status != VIA_STORAGE_MISSING && refused.status != VIA_STORAGE_CORRUPT) ||
+    if ((refused.status != VIA_STORAGE_MISSING && refused.status != VIA_STORAGE_CORRUPT &&
+         refused.status != VIA_ADDON_BOUND) ||
         !cli_operand(cli, "NAME"))
         return;
     memset(&cli->error, 0, sizeof cli->error);

@@ -30,11 +30,13 @@ cli_app_deploy(struct cli *cli)
     cli_query(cli, &st, &rows);
     if (cli_answers(cli) && rows.count > 0 && cli_is_json(cli))
         cli_put_object(cli, &rows);
-    else if (cli_answers(cli) && rows.count > 0)
+    else if (cli_answers(cli) && rows.count > 0) {
+        const char *landed = cli_rows_text(&rows, 0, "target");
+
         via_buf_printf(&cli->out, "deployed %s of app %s%s%s (%s): %s\n",
-                       cli_rows_text(&rows, 0, "release"), cli_app(cli), target ? " on " : "",
-                       target ? target : "", cli_rows_text(&rows, 0, "id"),
-                       cli_rows_text(&rows, 0, "state"));
+                       cli_rows_text(&rows, 0, "release"), cli_app(cli), *landed ? " on " : "",
+                       landed, cli_rows_text(&rows, 0, "id"), cli_rows_text(&rows, 0, "state"));
+    }
     cli_rows_deinit(&rows);
     return 0;
 }

@@ -9,7 +9,8 @@
 /* {app} {name} {binding} {from} {file}: as typed, else the word to fill in. {of}: " --app APP" when
  * it was typed. {on}: the same of --target. {to}: " --target T" typed or to fill in.
  * {target}: the target that is meant, the default one too. {snapshot}: the newest one. {line}: the
- * whole command again. {help}: its help. {folder}: where FILE is. {state}: the state root. */
+ * whole command again. {unopened}: the same without its passphrase. {help}: its help. {folder}:
+ * where FILE is. {state}: the state root. */
 static const struct remedy {
     enum via_status status;
     const char *line;
@@ -27,7 +28,7 @@ static const struct remedy {
     {VIA_ADDON_NOT_FOUND, "via addon list"},
     {VIA_ADDON_AMBIGUOUS, "{line} --app APP"},
     {VIA_ADDON_APP_MISMATCH, "via addon list --app {app}"},
-    {VIA_ADDON_BOUND, "via addon unbind {app} {name}"},
+    {VIA_ADDON_BOUND, "via addon unbind {app} {binding}{on}"},
     {VIA_ADDON_IN_USE, "vary app stop {app}{to}"},
     {VIA_ADDON_PROTECTED, "via addon set {name}{of} delete_protection=false"},
     {VIA_ADDON_ACTIVE, "{line} --drain"},
@@ -101,7 +102,7 @@ static const struct remedy {
     {VIA_BACKUP_UNTRUSTED, "via sql \"SELECT id, path, fingerprint FROM via_backups\""},
     {VIA_PASSPHRASE_REQUIRED, "{line} --passphrase-file FILE"},
     {VIA_PASSPHRASE_UNREADABLE, "ls -l {passphrase}"},
-    {VIA_PASSPHRASE_WRONG, "{line}"},
+    {VIA_PASSPHRASE_WRONG, "{unopened} --passphrase-file FILE"},
     {VIA_STATE_NOT_EMPTY, "via backup restore {file} --state-dir DIR"},
     {VIA_STATE_RESTORING, "via backup restore {file} --state-dir {state}"},
     {VIA_RUN_AS_ROOT, "via run {app}{on} --user USER -- COMMAND"},
@@ -123,6 +124,16 @@ flag_put(struct via_buf *b, const char *flag, const char *value)
         via_buf_printf(b, " %s %s", flag, value);
 }
 
+/* The default target has to be said again only where it was typed. */
+static void
+target_put(struct via_buf *b, const char *typed, const char *found)
+{
+    if (typed && !*typed)
+        via_buf_puts(b, " --target ''");
+    else
+        flag_put(b, "--target", typed ? typed : found);
+}
+
 static void
 state_put(struct via_buf *b)
 {
@@ -131,9 +142,9 @@ state_put(struct via_buf *b)
     via_buf_puts(b, via_root_path(path, sizeof path) ? path : "DIR");
 }
 
-/* What was typed, from the program's name on. */
+/* What was typed, from the program's name on, without --json and the option `left_out`. */
 static void
-line_put(const struct cli *cli, struct via_buf *b)
+line_put(const struct cli *cli, int left_out, struct via_buf *b)
 {
     const struct cli_args *a = &cli->args;
 
@@ -141,7 +152,7 @@ line_put(const struct cli *cli, struct via_buf *b)
     for (size_t i = 0; i < a->word_count; i++)
         via_buf_printf(b, strchr(a->words[i], ' ') ? " \"%s\"" : " %s", a->words[i]);
     for (int i = 0; i < CLI_OPT_COUNT; i++) {
-        if (!a->option[i] || i == CLI_OPT_JSON)
+        if (!a->option[i] || i == CLI_OPT_JSON || i == left_out)
             continue;
         via_buf_printf(b, " --%s", cli_options[i].word);
         if (a->option[i][0])
@@ -213,7 +224,7 @@ word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
     else if (IS("of"))
         flag_put(b, "--app", cli_app(cli));
     else if (IS("on"))
-        flag_put(b, "--target", target ? target : cli->found_target);
+        target_put(b, target, cli->found_target);
     else if (IS("to"))
         flag_put(b, "--target", target ? target : "T");
     else if (IS("target"))
@@ -233,7 +244,9 @@ word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
     else if (IS("state"))
         state_put(b);
     else if (IS("line"))
-        line_put(cli, b);
+        line_put(cli, CLI_OPT_JSON, b);
+    else if (IS("unopened"))
+        line_put(cli, CLI_OPT_PASSPHRASE_FILE, b);
     else
         help_put(cli, b);
 #undef IS

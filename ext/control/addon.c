@@ -290,7 +290,8 @@ addon_check_remove(struct via_store *s, const struct via_addon *a, bool force)
     via_sql_end(db, q);
     if (force)
         return;
-    q = via_sql_stmt(db, "SELECT binding FROM main.bindings WHERE addon_id = ?1 LIMIT 1");
+    q = via_sql_stmt(db, "SELECT binding FROM main.bindings WHERE addon_id = ?1"
+                         " ORDER BY binding, target LIMIT 1");
     via_sql_bind_text(db, q, 1, a->id);
     if (via_sql_row(db, q))
         via_sql_fail(db, VIA_ADDON_BOUND, "add-on %s is bound as %s; unbind it first, or use force",

@@ -160,6 +160,19 @@ via_release_put(struct via_store *s, const char *app, const char *target, const 
     return rid;
 }
 
+bool
+via_deploy_is_elsewhere(struct via_sql *db, const char *app)
+{
+    sqlite3_stmt *q =
+        via_sql_stmt(db, "SELECT 1 FROM main.deploys WHERE app = ?1 AND target > '' LIMIT 1");
+    bool is_elsewhere;
+
+    via_sql_bind_text(db, q, 1, app);
+    is_elsewhere = via_sql_row(db, q);
+    via_sql_end(db, q);
+    return is_elsewhere;
+}
+
 void
 via_deploy_only_target(struct via_store *s, const char *app, char target[VIA_NAME_SIZE])
 {

@@ -27,4 +27,7 @@ void via_deploy_stop(struct via_store *s, int64_t rid);
  * the handle when it has several. */
 void via_deploy_only_target(struct via_store *s, const char *app, char target[VIA_NAME_SIZE]);
 
+/* Does app have deploys on a named target, so that one that names none may go there? */
+bool via_deploy_is_elsewhere(struct via_sql *db, const char *app);
+
 #endif

@@ -127,7 +127,9 @@ decide_binding(const struct via_readiness_facts *f, struct via_readiness *r)
                        f->addon);
         block(r, VIA_BINDING_MISSING, line, "add-on %s is bound to no name", f->addon);
     } else if (!f->deployed) {
-        (void)snprintf(line, sizeof line, "vary app deploy %s%s", f->app, target_words(f, target));
+        (void)snprintf(line, sizeof line, "vary app deploy %s%s", f->app,
+                       f->deployed_elsewhere && !f->target[0] ? " --target ''"
+                                                              : target_words(f, target));
         block(r, VIA_BINDING_NOT_DEPLOYED, line, "no deploy of app %s claims binding %s yet",
               f->app, f->binding);
     }

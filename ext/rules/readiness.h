@@ -17,12 +17,13 @@ struct via_readiness_facts {
     bool storage_present;
     bool storage_readable;
     bool storage_writable;
-    bool storage_sound;    /* as far as a glance tells */
-    const char *snapshot;  /* the newest that could be restored; "" when there is none */
-    bool deployed;         /* a running or pending deploy's release claims it */
-    bool deploy_running;   /* that deploy has had an instance */
-    bool instance_running; /* an instance with a live lease */
-    bool instance_expired; /* one whose lease has run out */
+    bool storage_sound;      /* as far as a glance tells */
+    const char *snapshot;    /* the newest that could be restored; "" when there is none */
+    bool deployed;           /* a running or pending deploy's release claims it */
+    bool deployed_elsewhere; /* the app has deploys on a named target: the default one is said */
+    bool deploy_running;     /* that deploy has had an instance */
+    bool instance_running;   /* an instance with a live lease */
+    bool instance_expired;   /* one whose lease has run out */
 };
 
 struct via_readiness {

@@ -1,6 +1,7 @@
 /* via_readiness: one row for each live add-on and binding of it: usable now, or what stands in the
  * way. Decided by rules/readiness from the rows and a look at the storage. */
 #include "rules/readiness.h"
+#include "control/release.h"
 #include "control/snapshot.h"
 #include "provider/provider.h"
 #include "tables/tables.h"
@@ -78,6 +79,7 @@ readiness_decide(struct via_store *s, int64_t rid, struct scratch *out)
         if (!storage.present || !f.storage_sound)
             (void)via_snapshot_newest(db, (const char *)sqlite3_column_text(q, 6), snapshot);
         f.deployed = sqlite3_column_int(q, 7) != 0;
+        f.deployed_elsewhere = !f.deployed && via_deploy_is_elsewhere(db, f.app);
         f.instance_running = sqlite3_column_int(q, 8) != 0;
         f.instance_expired = sqlite3_column_int(q, 9) != 0;
         via_readiness_decide(&f, &out->r);
