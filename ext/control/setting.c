@@ -69,6 +69,13 @@ via_setting_int(struct via_sql *db, const char *name)
     return strtoll(text, NULL, 10);
 }
 
+/* What apps can be told: none, or an address of theirs. */
+static bool
+is_url(const char *value)
+{
+    return !*value || strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0;
+}
+
 /* Is `value` a number within the setting's bounds, or a text without control characters? */
 static bool
 setting_accepts(const struct via_setting *setting, const char *value)
@@ -80,7 +87,7 @@ setting_accepts(const struct via_setting *setting, const char *value)
         for (const char *p = value; *p; p++)
             if ((unsigned char)*p < ' ' || *p == 127)
                 return false;
-        return strlen(value) < 1024;
+        return strlen(value) < 1024 && (strcmp(setting->unit, "URL") != 0 || is_url(value));
     }
     errno = 0;
     n = strtoll(value, &end, 10);
@@ -110,6 +117,9 @@ via_setting_put(struct via_sql *db, const char *name, const char *value)
         if (setting->max)
             via_sql_fail(db, VIA_VALUE_INVALID, "%s takes a whole number from %lld to %lld (%s)",
                          name, (long long)setting->min, (long long)setting->max, setting->unit);
+        else if (strcmp(setting->unit, "URL") == 0)
+            via_sql_fail(db, VIA_VALUE_INVALID,
+                         "%s takes an address such as https://via.example, or ''", name);
         else
             via_sql_fail(db, VIA_VALUE_INVALID, "%s takes one line of text under 1024 bytes", name);
         return;
