@@ -8,6 +8,7 @@
 #include "provider/sqlite/pin.h"
 #include "provider/sqlite/place.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,8 +86,9 @@ hold_settle_log(struct via_hold *h, const char *log, bool *is_empty, struct via_
     struct stat st;
 
     *is_empty = true;
+    errno = 0;
     if (h->file->pMethods->xSync(h->file, SQLITE_SYNC_NORMAL) != SQLITE_OK)
-        return via_error_set(e, VIA_IO_ERROR, "the storage cannot be synced");
+        return via_error_set_errno(e, VIA_IO_ERROR, errno, "the storage cannot be synced");
     if (lstat(log, &st) < 0)
         return VIA_OK;
     *is_empty = st.st_size == 0;
