@@ -92,7 +92,7 @@ via_replica_settle(struct via_replica *r, struct via_error *e)
     return status;
 }
 
-/* A copy, and what SQLite may have left beside it. */
+/* A copy, and what SQLite may have left beside it: as much as can be removed. */
 static enum via_status
 copy_remove(const char *path, struct via_error *e)
 {
@@ -101,10 +101,16 @@ copy_remove(const char *path, struct via_error *e)
 
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
-        if (via_fs_remove(name, e) != VIA_OK)
-            return e->status;
+        via_ignore(via_fs_remove(name, e));
     }
-    return VIA_OK;
+    return e->status;
+}
+
+static enum via_status
+copies_remove(const char *control, const char *runtime, struct via_error *e)
+{
+    via_ignore(copy_remove(runtime, e));
+    return copy_remove(control, e);
 }
 
 void
@@ -113,8 +119,7 @@ via_replica_close(struct via_replica *r)
     struct via_error ignored = {0};
 
     via_sql_close(&r->sql);
-    if (r->runtime[0] && (copy_remove(r->runtime, &ignored) != VIA_OK ||
-                          copy_remove(r->control, &ignored) != VIA_OK))
+    if (r->runtime[0] && copies_remove(r->control, r->runtime, &ignored) != VIA_OK)
         via_log(VIA_LOG_WARN, "%s", ignored.message);
 }
 
@@ -124,7 +129,7 @@ via_replica_forget(const struct via_root *root, const char *id, struct via_error
     char control[VIA_PATH_SIZE], runtime[VIA_PATH_SIZE];
 
     replica_paths(root, id, control, runtime);
-    return copy_remove(runtime, e) == VIA_OK ? copy_remove(control, e) : e->status;
+    return copies_remove(control, runtime, e);
 }
 
 bool

@@ -273,6 +273,22 @@ backup_owner(const struct via_store *s, const struct via_backup *b)
     return strncmp(b->path, folder, strlen(folder)) == 0 ? &s->root : NULL;
 }
 
+/* Give it its name. One that may be gone after a power cut is none: its row says that it failed. */
+static enum via_status
+backup_publish(const struct via_backup *b, const char *incoming, struct via_error *e)
+{
+    struct via_error ignored = {0};
+    struct stat st, named;
+
+    if (lstat(incoming, &st) < 0)
+        return via_error_set_errno(e, VIA_IO_ERROR, errno, "the backup cannot be found");
+    if (via_fs_publish_new(incoming, b->path, e) != VIA_OK && lstat(b->path, &named) == 0 &&
+        named.st_ino == st.st_ino && named.st_dev == st.st_dev &&
+        via_fs_remove(b->path, &ignored) != VIA_OK)
+        via_log(VIA_LOG_WARN, "%s", ignored.message);
+    return e->status;
+}
+
 static enum via_status
 backup_write(struct backup_run *run, const char *incoming, struct via_archive_seal *seal,
              struct via_error *e)
@@ -284,7 +300,7 @@ backup_write(struct backup_run *run, const char *incoming, struct via_archive_se
         return e->status;
     status = backup_fill(run, fd, seal, e);
     close(fd);
-    return status == VIA_OK ? via_fs_publish_new(incoming, run->backup->path, e) : status;
+    return status == VIA_OK ? backup_publish(run->backup, incoming, e) : status;
 }
 
 static enum via_status
