@@ -29,8 +29,8 @@ struct walk {
     struct storage storage; /* of the add-on that the walk is in */
 };
 
-bool
-doctor_is_temporary(const char *name)
+static bool
+is_temporary(const char *name)
 {
     static const char shape[] = ".0123456789abcdef.tmp";
     size_t n = strlen(name);
@@ -41,6 +41,36 @@ doctor_is_temporary(const char *name)
     chance = name + n - (sizeof shape - 1);
     return chance[0] == '.' && strspn(chance + 1, "0123456789abcdef") == 16 &&
            strcmp(chance + 17, ".tmp") == 0;
+}
+
+/* Is `name` what a backup works with, and that backup over? */
+static bool
+is_left_by_backup(struct via_sql *db, const char *name)
+{
+    const char *begin = name + (name[0] == '.');
+    char id[VIA_ID_SIZE];
+    sqlite3_stmt *q;
+    bool is_open;
+
+    (void)snprintf(id, sizeof id, "%.*s", (int)strcspn(begin, "."), begin);
+    if (!via_id_is("backup", id) || !strstr(begin, ".incoming"))
+        return false;
+    q = via_sql_stmt(db, "SELECT 1 FROM main.backups WHERE id = ?1 AND state = 'pending'");
+    via_sql_bind_text(db, q, 1, id);
+    is_open = via_sql_row(db, q);
+    via_sql_end(db, q);
+    return via_sql_ok(db) && !is_open;
+}
+
+bool
+doctor_is_left(struct via_sql *db, const char *relative, mode_t type)
+{
+    const char *slash = strrchr(relative, '/');
+    const char *name = slash ? slash + 1 : relative;
+
+    if (S_ISDIR(type)) /* of a restored host, opened already */
+        return !slash && is_temporary(name);
+    return S_ISREG(type) && (is_temporary(name) || is_left_by_backup(db, name));
 }
 
 mode_t
@@ -67,7 +97,7 @@ is_ours(const char *name)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (strncmp(name, files[i], strlen(files[i])) == 0)
             return true;
-    return doctor_is_temporary(name);
+    return is_temporary(name);
 }
 
 /* -- one entry ----------------------------------------------------------------------- */
@@ -185,8 +215,9 @@ check_temporary(struct walk *w, int folder, const char *name, const char *relati
     if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return;
     doctor_begin(&f, DOCTOR_TEMPORARY_LEFT, relative);
-    doctor_say(&f, "%.600s was left by a process that was killed while writing", relative);
-    doctor_advise(&f, "rm -f %s", doctor_quote_path(w->root, relative, path));
+    doctor_say(&f, "%.600s was left by a process that could not remove it", relative);
+    doctor_advise(&f, "rm -%s %s", S_ISDIR(st.st_mode) ? "rf" : "f",
+                  doctor_quote_path(w->root, relative, path));
     doctor_end(w->d, &f);
 }
 
@@ -332,7 +363,7 @@ walk_entry(struct walk *w, int folder, const char *name, const char *relative, i
         return;
     if (!check_link(w, relative, &st))
         return;
-    if (S_ISREG(st.st_mode) && doctor_is_temporary(name)) {
+    if (doctor_is_left(w->d->db, relative, st.st_mode)) {
         check_temporary(w, folder, name, relative);
         return;
     }

@@ -89,7 +89,9 @@ void doctor_look_files(struct doctor *d);
 
 /* The mode that `relative` is to have. */
 mode_t doctor_mode(const char *relative, mode_t type);
-bool doctor_is_temporary(const char *name);
+
+/* Is that a file or folder under way whose process is gone, as far as `db` and its name tell? */
+bool doctor_is_left(struct via_sql *db, const char *relative, mode_t type);
 
 /* doctor_rows.c: the control plane's rows against what the files said. */
 void doctor_look_rows(struct doctor *d);

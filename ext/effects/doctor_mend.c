@@ -134,7 +134,7 @@ doctor_mend_temporary(struct via_store *s, const char *subject, struct via_error
     if (!place_get(&s->root, subject, &fd, &st, e))
         return e->status;
     close(fd);
-    if (!S_ISREG(st.st_mode) || !doctor_is_temporary(base_name(subject)))
+    if (!doctor_is_left(&s->write, subject, st.st_mode))
         return via_error_set(e, VIA_STATE_INVALID, "%.300s is no temporary", subject);
     /* Its writer may be alive, and about to rename it. */
     age_ms = via_clock_now_ms() - (st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
@@ -146,7 +146,7 @@ doctor_mend_temporary(struct via_store *s, const char *subject, struct via_error
     via_root_join(&s->root, subject, path);
     if (lstat(path, &again) < 0 || again.st_ino != st.st_ino)
         return VIA_OK;
-    return via_fs_remove(path, e);
+    return S_ISDIR(st.st_mode) ? via_fs_remove_tree(path, e) : via_fs_remove(path, e);
 }
 
 /* Is there a byte of anybody's data in the folder `fd`? Closes it. In doubt, there is. */
