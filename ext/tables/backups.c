@@ -28,9 +28,9 @@ static const struct via_column columns[] = {
     [SIZE_BYTES] = {"size_bytes", "INTEGER", 0},
     [DIGEST] = {"digest", "TEXT", 0},
     [CREATED_AT] = {"created_at", "TEXT", 0},
-    [FINGERPRINT] = {"fingerprint", "TEXT", 0},
-    [SEALED] = {"sealed", "INTEGER", 0},
-    [ABSENT] = {"absent", "INTEGER", 0},
+    [FINGERPRINT] = {"fingerprint", "TEXT", VIA_COL_ASIDE},
+    [SEALED] = {"sealed", "INTEGER", VIA_COL_ASIDE},
+    [ABSENT] = {"absent", "INTEGER", VIA_COL_ASIDE},
     [PASSPHRASE_FILE] = {"passphrase_file", "TEXT", VIA_COL_ARGUMENT | VIA_COL_INSERT},
 };
 

@@ -59,9 +59,9 @@ table_declaration(const struct via_table *spec)
     via_buf_init(&b);
     via_buf_puts(&b, "CREATE TABLE x(");
     for (int i = 0; i < spec->column_count; i++)
-        via_buf_printf(&b, "%s\"%s\" %s%s", i ? ", " : "", spec->columns[i].name,
-                       spec->columns[i].type,
-                       spec->columns[i].flags & VIA_COL_ARGUMENT ? " HIDDEN" : "");
+        via_buf_printf(
+            &b, "%s\"%s\" %s%s", i ? ", " : "", spec->columns[i].name, spec->columns[i].type,
+            spec->columns[i].flags & (VIA_COL_ARGUMENT | VIA_COL_ASIDE) ? " HIDDEN" : "");
     via_buf_puts(&b, ")");
     text = b.failed ? NULL : strdup(via_buf_text(&b));
     via_buf_deinit(&b);

@@ -16,7 +16,8 @@ enum via_column_flag {
     VIA_COL_ARGUMENT =
         16, /* hidden; no column of the view: an argument of an action, or of a read */
     VIA_COL_COMPUTED = 32, /* not in the view: by via_table.compute, when it is read */
-    VIA_COL_REQUIRED = 64  /* with ARGUMENT: a read is refused unless it says `column = value` */
+    VIA_COL_REQUIRED = 64, /* with ARGUMENT: a read is refused unless it says `column = value` */
+    VIA_COL_ASIDE = 128    /* shown to who names it, and not by `*` */
 };
 
 struct via_column {

@@ -37,9 +37,9 @@ static const struct via_column columns[] = {
     [STARTED_AT] = {"started_at", "TEXT", 0},
     [LEASE_EXPIRES_AT] = {"lease_expires_at", "TEXT", VIA_COL_UPDATE},
     [STOPPED_AT] = {"stopped_at", "TEXT", 0},
-    [TOKEN_PATH_OF] = {"token_path", "TEXT", VIA_COL_INSERT},
-    [LAUNCHER] = {"launcher", "TEXT", VIA_COL_COMPUTED},
-    [RESTART_REASON] = {"restart_reason", "TEXT", VIA_COL_UPDATE},
+    [TOKEN_PATH_OF] = {"token_path", "TEXT", VIA_COL_INSERT | VIA_COL_ASIDE},
+    [LAUNCHER] = {"launcher", "TEXT", VIA_COL_COMPUTED | VIA_COL_ASIDE},
+    [RESTART_REASON] = {"restart_reason", "TEXT", VIA_COL_UPDATE | VIA_COL_ASIDE},
 };
 
 static int64_t

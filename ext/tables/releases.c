@@ -16,7 +16,7 @@ static const struct via_column columns[] = {
     [SIGNATURE] = {"signature", "TEXT", 0},
     [KEY_ID] = {"key_id", "TEXT", 0},
     [CREATED_AT] = {"created_at", "TEXT", 0},
-    [MANIFEST_OK] = {"manifest_ok", "INTEGER", VIA_COL_COMPUTED},
+    [MANIFEST_OK] = {"manifest_ok", "INTEGER", VIA_COL_COMPUTED | VIA_COL_ASIDE},
 };
 
 /* Does the manifest match its signature? */
