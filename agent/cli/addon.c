@@ -84,18 +84,30 @@ found_keep(char *out, size_t size, const struct cli_rows *rows, const char *colu
     (void)snprintf(out, size, "%s", text ? text : "");
 }
 
-void
-cli_addon_explain(struct cli *cli)
+/* Which deploy claims the add-on, so that its target can be said. */
+static void
+explain_use(struct cli *cli)
 {
-    struct via_error refused = cli->error;
     struct cli_statement st;
     struct cli_rows rows;
 
-    if ((refused.status != VIA_STORAGE_MISSING && refused.status != VIA_STORAGE_CORRUPT &&
-         refused.status != VIA_ADDON_BOUND) ||
-        !cli_operand(cli, "NAME"))
-        return;
-    memset(&cli->error, 0, sizeof cli->error);
+    cli_statement_init(&st, "SELECT d.app, d.target FROM via_release_bindings AS r"
+                            " JOIN via_deploys AS d ON d.release = r.release");
+    cli_addon_put_id(cli, &st, " WHERE r.addon_id = ");
+    cli_statement_put(&st, " AND d.state IN ('pending', 'running') ORDER BY d.id LIMIT 1");
+    cli_query(cli, &st, &rows);
+    found_keep(cli->found_app, sizeof cli->found_app, &rows, "app");
+    found_keep(cli->found_target, sizeof cli->found_target, &rows, "target");
+    cli_rows_deinit(&rows);
+}
+
+/* Under which name and target the add-on is bound. */
+static void
+explain_binding(struct cli *cli)
+{
+    struct cli_statement st;
+    struct cli_rows rows;
+
     cli_statement_init(&st, "SELECT app, binding, target FROM via_readiness");
     cli_addon_put_id(cli, &st, " WHERE addon_id = ");
     cli_statement_put(&st, " ORDER BY binding, target LIMIT 1");
@@ -104,12 +116,37 @@ cli_addon_explain(struct cli *cli)
     found_keep(cli->found_binding, sizeof cli->found_binding, &rows, "binding");
     found_keep(cli->found_target, sizeof cli->found_target, &rows, "target");
     cli_rows_deinit(&rows);
+}
+
+static void
+explain_snapshot(struct cli *cli)
+{
+    struct cli_statement st;
+    struct cli_rows rows;
+
     cli_statement_init(&st, "SELECT id FROM via_snapshots");
     cli_addon_put_id(cli, &st, " WHERE addon_id = ");
     cli_statement_put(&st, " AND state = 'ready' ORDER BY id DESC LIMIT 1");
     cli_query(cli, &st, &rows);
     found_keep(cli->found_snapshot, sizeof cli->found_snapshot, &rows, "id");
     cli_rows_deinit(&rows);
+}
+
+void
+cli_addon_explain(struct cli *cli)
+{
+    struct via_error refused = cli->error;
+    bool is_lost = refused.status == VIA_STORAGE_MISSING || refused.status == VIA_STORAGE_CORRUPT;
+
+    if (!cli_operand(cli, "NAME"))
+        return;
+    memset(&cli->error, 0, sizeof cli->error);
+    if (is_lost || refused.status == VIA_ADDON_BOUND)
+        explain_binding(cli);
+    if (is_lost)
+        explain_snapshot(cli);
+    if (refused.status == VIA_ADDON_IN_USE)
+        explain_use(cli);
     cli->error = refused;
 }
 

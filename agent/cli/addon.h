@@ -25,8 +25,8 @@ void cli_addon_put_id(const struct cli *cli, struct cli_statement *st, const cha
 void cli_addon_put_columns(const struct cli *cli, struct cli_statement *st);
 void cli_addon_put_values(const struct cli *cli, struct cli_statement *st);
 
-/* After VIA_STORAGE_MISSING: find the app and a binding of the add-on that NAME means, for the
- * line that mends it, and its newest snapshot. The error stays as it is. */
+/* After a refusal find what the line that mends it names: of the add-on that NAME means the app, a
+ * binding, the target that holds it, its newest snapshot. The error stays as it is. */
 void cli_addon_explain(struct cli *cli);
 
 /* Make a path good in every folder, for a statement that is shown here and run elsewhere.

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* {app} {name} {binding} {from} {file}: as typed, else the word to fill in. {of}: " --app APP" when
- * it was typed. {on}: the same of --target. {to}: " --target T" typed or to fill in.
+ * it was typed. {on}: the same of --target.
  * {target}: the target that is meant, the default one too. {snapshot}: the newest one. {line}: the
  * whole command again. {unopened}: the same without its passphrase. {help}: its help. {folder}:
  * where FILE is. {state}: the state root. */
@@ -29,7 +29,7 @@ static const struct remedy {
     {VIA_ADDON_AMBIGUOUS, "{line} --app APP"},
     {VIA_ADDON_APP_MISMATCH, "via addon list --app {app}"},
     {VIA_ADDON_BOUND, "via addon unbind {app} {binding}{on}"},
-    {VIA_ADDON_IN_USE, "vary app stop {app}{to}"},
+    {VIA_ADDON_IN_USE, "vary app stop {app}{target}"},
     {VIA_ADDON_PROTECTED, "via addon set {name}{of} delete_protection=false"},
     {VIA_ADDON_ACTIVE, "{line} --drain"},
     {VIA_ADDON_BUSY, "via status"},
@@ -45,13 +45,13 @@ static const struct remedy {
     {VIA_BINDING_AMBIGUOUS, "via addon unbind {app} BINDING{on}"},
     {VIA_RELEASE_NOT_FOUND,
      "via sql \"SELECT id, version, target FROM via_releases WHERE app = '{app}'\""},
-    {VIA_DEPLOY_NOT_FOUND, "vary app deploy {app}{to}"},
-    {VIA_DEPLOY_STOPPED, "vary app deploy {app}{to}"},
-    {VIA_DEPLOY_SUPERSEDED, "vary app deploy {app}{to}"},
+    {VIA_DEPLOY_NOT_FOUND, "vary app deploy {app}{on}"},
+    {VIA_DEPLOY_STOPPED, "vary app deploy {app}{on}"},
+    {VIA_DEPLOY_SUPERSEDED, "vary app deploy {app}{on}"},
     {VIA_TARGET_REQUIRED, "{line} --target T"},
     {VIA_GENERATION_UNKNOWN, "via sql \"SELECT binding, generation, status FROM via_generations "
                              "WHERE app = '{app}'\""},
-    {VIA_MANIFEST_INVALID, "vary app deploy {app}{to}"},
+    {VIA_MANIFEST_INVALID, "vary app deploy {app}{on}"},
     {VIA_SOURCE_NOT_FOUND, "ls -l {from}"},
     {VIA_SOURCE_UNREADABLE, "ls -l {from}"},
     {VIA_SOURCE_NOT_A_FILE, "ls -l {from}"},
@@ -225,8 +225,6 @@ word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
         flag_put(b, "--app", cli_app(cli));
     else if (IS("on"))
         target_put(b, target, cli->found_target);
-    else if (IS("to"))
-        flag_put(b, "--target", target ? target : "T");
     else if (IS("target"))
         via_buf_printf(b, " --target %s", meant);
     else if (IS("snapshot"))
