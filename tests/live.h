@@ -184,15 +184,15 @@ live_exchange(struct live_http *h, const char *request, size_t n)
     return true;
 }
 
-/* POST `body` to /v1/runtime/sql/`operation`. False: no answer. */
+/* POST `body` to /v1/runtime/`path`. False: no answer. */
 static inline bool
-live_post(struct live_http *h, const char *operation, const char *token, const char *body)
+live_post(struct live_http *h, const char *path, const char *token, const char *body)
 {
     char request[VIA_TOKEN_SIZE * 4];
     int n = snprintf(request, sizeof request,
-                     "POST /v1/runtime/sql/%s HTTP/1.1\r\nHost: localhost\r\n"
+                     "POST /v1/runtime/%s HTTP/1.1\r\nHost: localhost\r\n"
                      "Authorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n%s",
-                     operation, token, strlen(body), body);
+                     path, token, strlen(body), body);
 
     if ((size_t)n >= sizeof request)
         live_die("a request is too long for the test");
@@ -204,11 +204,12 @@ static inline bool
 live_call(struct live_http *h, const char *operation, const char *token, const char *binding,
           const char *sql)
 {
-    char body[1024];
+    char path[32], body[1024];
 
+    snprintf(path, sizeof path, "sql/%s", operation);
     snprintf(body, sizeof body, "{%s%s%s\"sql\":\"%s\"}", binding[0] ? "\"binding\":\"" : "",
              binding, binding[0] ? "\"," : "", sql);
-    return live_post(h, operation, token, body);
+    return live_post(h, path, token, body);
 }
 
 /* -- the agent ------------------------------------------------------------------ */

@@ -14,7 +14,7 @@ enum { MAX_GENERATIONS = 400, MAX_ROWS = 400, MAX_TOKENS = 700 };
 
 struct m_addon {
     int app;
-    bool suspended, destroyed, block_reads, block_writes;
+    bool suspended, destroyed, draining, block_reads, block_writes;
 };
 
 struct m_binding {
@@ -67,13 +67,15 @@ struct model {
     bool handover; /* a superseded deploy goes on (for as long as a test lasts), or not at all */
 };
 
+enum m_door { BY_AGENT, BY_FILE, BY_RESOLVE, DOORS };
+
 /* An operation as it is asked for. */
 struct m_ask {
     int token;
     int name;           /* NONE: none is given */
     int64_t generation; /* 0: none is given */
     bool writes;
-    bool by_file; /* at the guarded VFS */
+    enum m_door door; /* resolve tells credentials: neither generation nor write is asked */
 };
 
 static inline bool
@@ -133,6 +135,36 @@ m_manifest(const struct model *m, const struct m_token *t, const struct m_ask *a
     return m_generation_holds(g, now_ms) ? VIA_OK : VIA_GENERATION_REVOKED;
 }
 
+static inline enum via_status
+m_addon(const struct m_addon *addon)
+{
+    if (addon->destroyed || addon->suspended)
+        return VIA_ADDON_UNAVAILABLE;
+    return addon->draining ? VIA_ADDON_DRAINING : VIA_OK;
+}
+
+/* The credential of one name, or of each: of all that the release lists, the first refusal counts.
+ * A name that it does not list is answered as missing. */
+static inline enum via_status
+m_resolve(const struct model *m, const struct m_token *t, const struct m_ask *ask, int64_t now_ms)
+{
+    const struct m_release *release =
+        &m->releases[m->deploys[m->instances[t->instance].deploy].release];
+    enum via_status status = VIA_OK;
+
+    for (int name = 0; name < NAMES && status == VIA_OK; name++) {
+        struct m_ask one = {.name = name};
+        int addon = release->entries[name].addon;
+
+        if (addon == NONE || (ask->name != NONE && ask->name != name))
+            continue;
+        status = m_manifest(m, t, &one, now_ms);
+        if (status == VIA_OK)
+            status = m_addon(&m->addons[addon]);
+    }
+    return status;
+}
+
 /* What Via has to answer at `now_ms`. */
 static inline enum via_status
 model_decide(const struct model *m, const struct m_ask *ask, int64_t now_ms)
@@ -143,11 +175,13 @@ model_decide(const struct model *m, const struct m_ask *ask, int64_t now_ms)
     const struct m_addon *addon;
     enum via_status status;
 
-    if (ask->by_file && t->name == NONE)
-        return now_ms >= t->expires_ms ? VIA_RUNTIME_IDENTITY_EXPIRED : VIA_TOKEN_INVALID;
     if (now_ms >= t->expires_ms)
         return VIA_RUNTIME_IDENTITY_EXPIRED;
+    if (t->name == NONE ? ask->door == BY_FILE : ask->door == BY_RESOLVE)
+        return VIA_TOKEN_INVALID;
     status = m_workload(m, in, now_ms);
+    if (status == VIA_OK && ask->door == BY_RESOLVE)
+        return m_resolve(m, t, ask, now_ms);
     if (status == VIA_OK)
         status = m_manifest(m, t, ask, now_ms);
     if (status != VIA_OK)
@@ -155,8 +189,9 @@ model_decide(const struct model *m, const struct m_ask *ask, int64_t now_ms)
     entry = &m->releases[m->deploys[in->deploy].release]
                  .entries[ask->name == NONE ? t->name : ask->name];
     addon = &m->addons[entry->addon];
-    if (addon->destroyed || addon->suspended)
-        return VIA_ADDON_UNAVAILABLE;
+    status = m_addon(addon);
+    if (status != VIA_OK)
+        return status;
     if (addon->block_reads) /* whoever writes reads */
         return VIA_ADDON_BLOCKED;
     if (ask->writes && entry->mode == VIA_MODE_RO)
