@@ -20,6 +20,7 @@
     X(KEY_UNREADABLE, "key_unreadable", "error", NULL)                                             \
     X(KEY_RETIRED_LEFT, "key_retired_left", "error", doctor_mend_retired)                          \
     X(STORAGE_MISSING, "storage_missing", "error", NULL)                                           \
+    X(STORAGE_CORRUPT, "storage_corrupt", "error", NULL)                                           \
     X(STORAGE_ORPHANED, "storage_orphaned", "warning", doctor_mend_orphan)                         \
     X(SNAPSHOT_MISSING, "snapshot_missing", "error", NULL)                                         \
     X(SNAPSHOT_ORPHANED, "snapshot_orphaned", "warning", doctor_mend_snapshot)                     \

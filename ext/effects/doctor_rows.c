@@ -5,6 +5,7 @@
 #include "control/schedule.h"
 #include "control/snapshot.h"
 #include "effects/doctor_look.h"
+#include "provider/provider.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -55,23 +56,53 @@ advise_repair(struct doctor *d, struct doctor_finding *f, sqlite3_stmt *q)
     " (SELECT b.binding FROM main.bindings AS b WHERE b.addon_id = a.id ORDER BY b.rid LIMIT 1),"  \
     " (SELECT b.target FROM main.bindings AS b WHERE b.addon_id = a.id ORDER BY b.rid LIMIT 1)"
 
+/* The file of an add-on that is not there: columns as advise_repair has them. */
 static void
-look_missing(struct doctor *d)
+find_missing(struct doctor *d, sqlite3_stmt *q)
 {
-    sqlite3_stmt *q =
-        via_sql_stmt(d->db, "SELECT " ADDON_AND_BINDING ", a.id FROM main.addons AS a"
-                            " LEFT JOIN temp.seen_storage AS w ON w.addon_id = a.id"
-                            " WHERE a.state IN ('ready', 'suspended') AND w.present IS NOT 1");
     char relative[VIA_ID_SIZE + 64];
     struct doctor_finding f;
 
-    while (via_sql_row(d->db, q)) {
-        (void)snprintf(relative, sizeof relative, "addons/sqlite/%s/data.sqlite", row_text(q, 4));
-        doctor_begin(&f, DOCTOR_STORAGE_MISSING, row_text(q, 4));
-        doctor_say(&f, "the database file of add-on %s of app %s is %s", row_text(q, 0),
-                   row_text(q, 1), path_exists(d, relative) ? "empty" : "missing");
+    (void)snprintf(relative, sizeof relative, "addons/sqlite/%s/data.sqlite", row_text(q, 4));
+    doctor_begin(&f, DOCTOR_STORAGE_MISSING, row_text(q, 4));
+    doctor_say(&f, "the database file of add-on %s of app %s is %s", row_text(q, 0), row_text(q, 1),
+               path_exists(d, relative) ? "empty" : "missing");
+    advise_repair(d, &f, q);
+    doctor_end(d, &f);
+}
+
+/* The file of an add-on that is none of a database; the same columns. */
+static void
+find_corrupt(struct doctor *d, sqlite3_stmt *q)
+{
+    char snapshot[VIA_ID_SIZE];
+    struct doctor_finding f;
+
+    doctor_begin(&f, DOCTOR_STORAGE_CORRUPT, row_text(q, 4));
+    doctor_say(&f, "the database file of add-on %s of app %s is damaged", row_text(q, 0),
+               row_text(q, 1));
+    if (via_snapshot_newest(d->db, row_text(q, 4), snapshot))
         advise_repair(d, &f, q);
-        doctor_end(d, &f);
+    else
+        doctor_advise(&f, "via backup list");
+    doctor_end(d, &f);
+}
+
+static void
+look_storage(struct doctor *d)
+{
+    sqlite3_stmt *q = via_sql_stmt(d->db, "SELECT " ADDON_AND_BINDING
+                                          ", a.id, a.type, w.present IS 1 FROM main.addons AS a"
+                                          " LEFT JOIN temp.seen_storage AS w ON w.addon_id = a.id"
+                                          " WHERE a.state IN ('ready', 'suspended')");
+
+    while (via_sql_row(d->db, q)) {
+        const struct via_provider *provider = via_provider_find(row_text(q, 5));
+
+        if (!sqlite3_column_int(q, 6))
+            find_missing(d, q);
+        else if (provider && !provider->looks_sound(&d->s->root, row_text(q, 4)))
+            find_corrupt(d, q);
     }
 }
 
@@ -337,7 +368,7 @@ look_clock(struct doctor *d)
 void
 doctor_look_rows(struct doctor *d)
 {
-    look_missing(d);
+    look_storage(d);
     look_orphans(d);
     look_failed(d);
     look_snapshots(d);
