@@ -23,6 +23,7 @@ struct via_call {
     bool writes; /* found to write, or about to */
     enum via_run_state streamed;
     int rounds;
+    struct via_token_memo memo; /* last: it outlives the request, with the connection */
 };
 
 /* The call of the connection that `r` came on, made with its first one. NULL: no memory, which is

@@ -176,17 +176,17 @@ request_read(struct via_call *c, struct via_error *e)
 }
 
 static void
-request_key(const struct via_call *c, struct via_token_key *key)
+request_key(struct via_call *c, struct via_token_key *key)
 {
     const char *token;
     size_t n;
 
     token = via_call_bearer(c->http->authorization, &n);
-    via_tokens_key(token, n, "", 0, key);
+    via_tokens_key_again(&c->memo, token, n, "", 0, key);
 }
 
 static struct via_held_profile *
-request_recall(const struct via_call *c)
+request_recall(struct via_call *c)
 {
     struct via_token_key key;
 

@@ -164,7 +164,7 @@ call_admit(struct via_call *c, int worker)
         via_call_turn_away(c, &claims, &e);
         return false;
     }
-    via_tokens_key(token, n, c->request.binding, c->request.generation, &key);
+    via_tokens_key_again(&c->memo, token, n, c->request.binding, c->request.generation, &key);
     if (via_witness_grant(a->witness, &claims, grant.binding) != VIA_OK)
         grant.epoch = 0; /* not on record: for this operation only, and the next one tries again */
     c->run.pass = via_tokens_put(a->tokens, &key, epoch, &grant);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "provider/provider.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +59,7 @@ call_recall(struct via_call *c)
     token = via_call_bearer(c->http->authorization, &n);
     if (n == 0)
         return false;
-    via_tokens_key(token, n, c->request.binding, c->request.generation, &key);
+    via_tokens_key_again(&c->memo, token, n, c->request.binding, c->request.generation, &key);
     c->run.pass =
         via_tokens_find(c->agent->tokens, &key, atomic_load(&c->agent->epoch), via_clock_now_ms());
     return c->run.pass != NULL;
@@ -349,14 +350,20 @@ via_sqlcall_over(struct via_agent *a, struct via_http_request *r)
     via_json_free(c->request.doc);
     via_json_free(c->config.doc);
     via_buf_deinit(&c->piece);
-    *c = (struct via_call){.agent = c->agent, .http = c->http};
+    memset(c, 0, offsetof(struct via_call, memo));
+    c->agent = a;
+    c->http = r;
     via_buf_init(&c->piece);
 }
 
 void
 via_sqlcall_gone(struct via_agent *a, struct via_http_request *r)
 {
+    struct via_call *c = r->user;
+
     (void)a;
-    free(r->user);
+    if (c)
+        explicit_bzero(&c->memo, sizeof c->memo);
+    free(c);
     r->user = NULL;
 }

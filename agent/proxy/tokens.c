@@ -63,19 +63,64 @@ via_pass_drop(struct via_pass *p)
         free(p);
 }
 
+/* What a key is the digest of. */
+struct text {
+    size_t n;
+    uint64_t words[(VIA_TOKEN_SIZE + VIA_NAME_SIZE) / 8 + 4];
+};
+
+static void
+text_make(struct text *t, const char *token, size_t n, const char *binding, int64_t generation)
+{
+    char *at = (char *)t->words;
+    size_t m = strlen(binding) + 1;
+
+    if (n > VIA_TOKEN_SIZE) /* no token of Via's; the gates will say so */
+        n = VIA_TOKEN_SIZE;
+    memcpy(at, &generation, sizeof generation);
+    memcpy(at + sizeof generation, binding, m);
+    memcpy(at + sizeof generation + m, token, n);
+    t->n = sizeof generation + m + n;
+    memset(at + t->n, 0, sizeof *t->words); /* the last word, whole */
+}
+
 void
 via_tokens_key(const char *token, size_t n, const char *binding, int64_t generation,
                struct via_token_key *key)
 {
-    char text[VIA_TOKEN_SIZE + VIA_NAME_SIZE + sizeof generation + 1];
-    size_t m = strlen(binding);
+    struct text t;
 
-    if (n > VIA_TOKEN_SIZE) /* no token of Via's; the gates will say so */
-        n = VIA_TOKEN_SIZE;
-    memcpy(text, &generation, sizeof generation);
-    memcpy(text + sizeof generation, binding, m + 1);
-    memcpy(text + sizeof generation + m + 1, token, n);
-    via_digest_local(text, sizeof generation + m + 1 + n, key->digest);
+    text_make(&t, token, n, binding, generation);
+    via_digest_local(t.words, t.n, key->digest);
+}
+
+/* In a time that does not tell where they differ. */
+static bool
+memo_is(const struct via_token_memo *memo, const struct text *t)
+{
+    uint64_t differs = 0;
+
+    if (memo->n != t->n)
+        return false;
+    for (size_t i = 0; i * sizeof *t->words < t->n; i++)
+        differs |= memo->words[i] ^ t->words[i];
+    return differs == 0;
+}
+
+void
+via_tokens_key_again(struct via_token_memo *memo, const char *token, size_t n, const char *binding,
+                     int64_t generation, struct via_token_key *key)
+{
+    struct text t;
+
+    text_make(&t, token, n, binding, generation);
+    if (!memo_is(memo, &t)) {
+        via_digest_local(t.words, t.n, memo->key.digest);
+        memo->n = t.n <= sizeof memo->words ? t.n : 0;
+        memcpy(memo->words, t.words, memo->n);
+        memset((char *)memo->words + memo->n, 0, -memo->n % sizeof *memo->words);
+    }
+    *key = memo->key;
 }
 
 static struct slot *

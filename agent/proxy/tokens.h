@@ -20,6 +20,14 @@ struct via_token_key {
     uint8_t digest[16];
 };
 
+/* The last key that was made on a connection, and what of: a kept one sends the same token again,
+ * and to compare that costs a fraction of its digest. Holds a token: wipe it at the end. */
+struct via_token_memo {
+    struct via_token_key key;
+    size_t n;            /* of the words; 0: none yet */
+    uint64_t words[192]; /* a longer one is not remembered */
+};
+
 struct via_tokens;
 
 struct via_tokens *via_tokens_new(void); /* NULL: no memory */
@@ -28,6 +36,10 @@ void via_tokens_free(struct via_tokens *t);
 /* The key of `token` used for `binding` and `generation`. */
 void via_tokens_key(const char *token, size_t n, const char *binding, int64_t generation,
                     struct via_token_key *key);
+
+/* The same, out of `memo` when it was made there last. */
+void via_tokens_key_again(struct via_token_memo *memo, const char *token, size_t n,
+                          const char *binding, int64_t generation, struct via_token_key *key);
 
 /* A fresh pass for `key`, held for the caller, or NULL: ask the gates. */
 struct via_pass *via_tokens_find(struct via_tokens *t, const struct via_token_key *key,

@@ -48,6 +48,31 @@ check_tokens(void)
     via_tokens_free(t);
 }
 
+/* What is remembered of a connection gives the keys that are made anew, whatever came before. */
+static void
+check_memo(void)
+{
+    static const char *const bindings[] = {"", "DATABASE", "DATABASF"};
+    static const size_t lengths[] = {0, 7, 8, 900, 901, 1500, 1536, 4096, 5000};
+    static struct via_token_memo memo;
+    static char token[5000];
+    int wrong = 0;
+
+    memset(token, 'a', sizeof token);
+    for (int i = 0; i < 20000; i++) {
+        size_t n = lengths[i / 2 % 9 * (size_t)(i / 7) % 9];
+        const char *binding = bindings[i / 5 % 3];
+        struct via_token_key anew, again;
+
+        if (i % 3 == 0 && n > 0)
+            token[(size_t)i * 31 % n] ^= 1;
+        via_tokens_key(token, n, binding, i / 11 % 2, &anew);
+        via_tokens_key_again(&memo, token, n, binding, i / 11 % 2, &again);
+        wrong += memcmp(&anew, &again, sizeof anew) != 0;
+    }
+    CHECK(wrong == 0, "a key that is remembered is the key of this token, binding and generation");
+}
+
 static void
 check_bounded(void)
 {
@@ -135,6 +160,7 @@ int
 main(void)
 {
     check_tokens();
+    check_memo();
     check_bounded();
     check_skip();
     check_statements();
