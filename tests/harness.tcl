@@ -167,6 +167,10 @@ proc wait_until {condition {ms 20000}} {
     return 1
 }
 
+# Tests that become another user need what was built to lie where others reach it, not in a private home.
+testConstraint others [expr {[exec id -u] eq "0" && [auto_execok setpriv] ne {} && ![catch {
+    exec setpriv --reuid=65534 --regid=65534 --clear-groups test -x $::build/via -a -r $::build/via.so}]}]
+
 # An instrumented build is allowed more patience.
 set ::slower [expr {[info exists ::env(VIA_TEST_SLOWER)] ? $::env(VIA_TEST_SLOWER) : 1}]
 
