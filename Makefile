@@ -108,7 +108,7 @@ $(BUILD)/libtest.a: $(CORE_OBJ) $(AGENT_OBJ) $(CLI_OBJ) $(CLIENTS:%=$(BUILD)/so/
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libtest.a Makefile
 	@echo "  TEST  $@"
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) && rm -f $@
 	$(Q)$(CC) $(CFLAGS) $(WARN) $(CPP) $(SAN) -DSQLITE_CORE -Iagent -Itests -MF $@.d -o $@ $< \
 	    $(BUILD)/libtest.a -lcurl $(LIBS_AGENT)
 

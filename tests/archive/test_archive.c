@@ -2,6 +2,7 @@
  * missing, doubled, out of order, strange, links, or not what the manifest says. */
 #include "archive/member.h"
 #include "base/id.h"
+#include "base/io.h"
 #include "check.h"
 #include "scratch.h"
 
@@ -106,7 +107,7 @@ archive_make(const struct lie *lies, size_t count, const struct via_archive_head
     via_root_join(&root, "backups/lie", path);
     unlink(path);
     fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (via_archive_put_bytes(fd, file.data, file.len) < 0)
+    if (via_io_put(fd, file.data, file.len) < 0)
         perror(path);
     via_buf_deinit(&file);
     via_buf_deinit(&manifest);
