@@ -152,10 +152,10 @@ answer(struct cli *cli, const char *before, const char *word, const char *curren
 static void
 answer_options(struct cli *cli, const struct line *l, const char *current)
 {
-    uint32_t allowed = CLI_EVERYWHERE | (l->verb ? l->verb->required | l->verb->optional : 0);
+    uint64_t allowed = CLI_EVERYWHERE | (l->verb ? l->verb->required | l->verb->optional : 0);
 
     for (int i = 0; i < CLI_OPT_COUNT; i++)
-        if (allowed & (UINT32_C(1) << i))
+        if (allowed & (UINT64_C(1) << i))
             answer(cli, "--", cli_options[i].word, current);
 }
 
