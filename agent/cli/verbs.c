@@ -88,7 +88,7 @@ const struct cli_verb cli_verbs[] = {
      "Without FILE it goes to backups/ in the state root. Keep the fingerprint that is printed\n"
      "elsewhere: it proves later that an archive is yours. Without a passphrase the archive holds\n"
      "this host's private keys in plain.",
-     "via backup create /srv/backup/host.tar.zst --passphrase-file /root/passphrase",
+     "via backup create /srv/backup/host.tar.zst --passphrase-file /etc/via/passphrase",
      cli_backup_create},
     {"via", "backup", "list", "", 0, 0, "List the backups that were made on this host.",
      "via backup list", cli_backup_list},
