@@ -24,9 +24,20 @@ static char root_override[VIA_PATH_SIZE];
 static const struct root_folder {
     const char *name;
     mode_t mode;
+    bool is_needed; /* by whatever is done in the root */
 } root_folders[] = {
-    {"keys", 0700}, {"addons", 0700}, {"addons/sqlite", 0700}, {"backups", 0700}, {"run", 0711},
+    {"run", 0711, true},
+    {"keys", 0700, false},
+    {"addons", 0700, false},
+    {"addons/sqlite", 0700, false},
+    {"backups", 0700, false},
 };
+
+/* Names in the root, of files and of folders with all that is in them. A database has files beside
+ * it whose names go on. */
+static const char *const root_files[] = {"control-plane.db", "runtime.db", "audit-head.json"};
+static const char *const root_trees[] = {"run/", "keys/", "addons/", "backups/",
+                                         VIA_ROOT_RESTORING "/"};
 
 void
 via_root_set_path(const char *path)
@@ -60,6 +71,25 @@ void
 via_root_join(const struct via_root *root, const char *relative, char out[VIA_PATH_SIZE])
 {
     snprintf(out, VIA_PATH_SIZE, "%s/%s", root->path, relative);
+}
+
+bool
+via_root_is_own(const struct via_root *root, const char *path)
+{
+    size_t n = strlen(root->path);
+    const char *name = path + n + 1;
+
+    if (strncmp(path, root->path, n) != 0 || path[n] != '/')
+        return false;
+    if (strncmp(name, "run/instances/", strlen("run/instances/")) == 0)
+        return false;
+    for (size_t i = 0; i < sizeof root_files / sizeof *root_files; i++)
+        if (strncmp(name, root_files[i], strlen(root_files[i])) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof root_trees / sizeof *root_trees; i++)
+        if (strncmp(name, root_trees[i], strlen(root_trees[i])) == 0)
+            return true;
+    return false;
 }
 
 static enum via_status
@@ -263,7 +293,7 @@ via_root_open(struct via_root *root, struct via_error *e)
         via_root_join(root, root_folders[i].name, path);
         status = via_fs_mkdir(path, root_folders[i].mode, root, &why);
         if (status != VIA_OK)
-            status = root_refuse(root, status, &why, e);
+            status = root_folders[i].is_needed ? root_refuse(root, status, &why, e) : VIA_OK;
     }
     return status;
 }

@@ -24,10 +24,10 @@ void via_root_set_path(const char *path);
  * absolute (not resolved) into `out`. False when it is empty or too long. */
 VIA_MUST_USE bool via_root_path(char *out, size_t size);
 
-/* Open the state root, making it and its folders (keys, addons, addons/sqlite, backups,
- * run) when missing. VIA_STATE_UNAVAILABLE names VIA_STATE_DIR and sudo; VIA_DISK_FULL;
- * VIA_STATE_RESTORING while a restore fills it.
- * Idempotent and safe against another process doing the same. */
+/* Open the state root, making it and its folders (run, keys, addons, addons/sqlite, backups) when
+ * missing. Only run/ must be there: what needs another folder says so when it is not.
+ * VIA_STATE_UNAVAILABLE names VIA_STATE_DIR and sudo; VIA_DISK_FULL; VIA_STATE_RESTORING while a
+ * restore fills it. Idempotent and safe against another process doing the same. */
 VIA_MUST_USE enum via_status via_root_open(struct via_root *root, struct via_error *e);
 
 /* The folder in the root that is there while a restore fills it; stage.h. */
@@ -38,6 +38,10 @@ VIA_MUST_USE enum via_status via_root_begin(struct via_root *root, struct via_er
 
 /* As via_root_open, but nothing is made: VIA_STATE_UNAVAILABLE when the root does not exist. */
 VIA_MUST_USE enum via_status via_root_find(struct via_root *root, struct via_error *e);
+
+/* Is `path` (absolute, its folder resolved) that of a file which Via keeps in the root, or in a folder
+ * of the root? What launchers are given in run/instances/ is theirs. */
+VIA_MUST_USE bool via_root_is_own(const struct via_root *root, const char *path);
 
 /* Format `root->path`/`relative` into `out` (size VIA_PATH_SIZE). */
 void via_root_join(const struct via_root *root, const char *relative, char out[VIA_PATH_SIZE]);

@@ -10,7 +10,7 @@
 
 const struct via_setting via_settings[] = {
     {"advertised_url", "", "URL", "what apps are told as the agent's address", 0, 0},
-    {"allowed_hosts", "", "names", "further Host names the agent answers to, comma-separated", 0,
+    {"allowed_hosts", "", "hosts", "further Host names the agent answers to, comma-separated", 0,
      0},
     {"audit_keep_s", "0", "s", "how long audit records are kept; 0 keeps them for ever", 0, YEARS},
     {"busy_timeout_ms", "5000", "ms", "how long a writer waits for another", 0, 600000},
@@ -19,7 +19,7 @@ const struct via_setting via_settings[] = {
     {"destroy_retention_s", "604800", "s", "how long a destroyed add-on's bytes are kept", 0,
      YEARS},
     {"handover_s", "30", "s", "how long a superseded deploy's instances go on", 0, 86400},
-    {"hrana_encodings", "json,protobuf", "names", "encodings offered to libSQL clients", 0, 0},
+    {"hrana_encodings", "json,protobuf", "encodings", "encodings offered to libSQL clients", 0, 0},
     {"instance_keep_s", "86400", "s",
      "how long rows of instances and tokens that are over are kept; 0 keeps them for ever", 0,
      YEARS},
@@ -76,10 +76,61 @@ is_url(const char *value)
     return !*value || strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0;
 }
 
-/* Is `value` a number within the setting's bounds, or a text without control characters? */
+/* Names and addresses, with commas or spaces between them. */
+static bool
+is_host_list(const char *value)
+{
+    static const char host[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                               ".-_:[], ";
+
+    return strspn(value, host) == strlen(value);
+}
+
+/* At least one, and none that there is not. */
+static bool
+is_encoding_list(const char *value)
+{
+    int count = 0;
+
+    for (value += strspn(value, ", "); *value; count++) {
+        size_t n = strcspn(value, ", ");
+
+        if (!(n == 4 && strncmp(value, "json", n) == 0) &&
+            !(n == 8 && strncmp(value, "protobuf", n) == 0))
+            return false;
+        value += n;
+        value += strspn(value, ", ");
+    }
+    return count > 0;
+}
+
+/* What a setting that is text takes, in words; `holds` may be NULL. */
+struct setting_form {
+    const char *unit;
+    bool (*holds)(const char *value);
+    const char *words;
+};
+
+static const struct setting_form *
+setting_form(const struct via_setting *setting)
+{
+    static const struct setting_form forms[] = {
+        {"URL", is_url, "an address such as https://via.example, or ''"},
+        {"hosts", is_host_list, "host names with commas between them, or ''"},
+        {"encodings", is_encoding_list, "json, protobuf or both"},
+    };
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (strcmp(setting->unit, forms[i].unit) == 0)
+            return &forms[i];
+    return NULL;
+}
+
+/* Is `value` a number within the setting's bounds, or a text of its form, on one line? */
 static bool
 setting_accepts(const struct via_setting *setting, const char *value)
 {
+    const struct setting_form *form = setting_form(setting);
     char *end = NULL;
     long long n;
 
@@ -87,7 +138,7 @@ setting_accepts(const struct via_setting *setting, const char *value)
         for (const char *p = value; *p; p++)
             if ((unsigned char)*p < ' ' || *p == 127)
                 return false;
-        return strlen(value) < 1024 && (strcmp(setting->unit, "URL") != 0 || is_url(value));
+        return strlen(value) < 1024 && (!form || form->holds(value));
     }
     errno = 0;
     n = strtoll(value, &end, 10);
@@ -114,14 +165,14 @@ via_setting_put(struct via_sql *db, const char *name, const char *value)
         return;
     }
     if (!setting_accepts(setting, value)) {
+        const struct setting_form *form = setting_form(setting);
+
         if (setting->max)
             via_sql_fail(db, VIA_VALUE_INVALID, "%s takes a whole number from %lld to %lld (%s)",
                          name, (long long)setting->min, (long long)setting->max, setting->unit);
-        else if (strcmp(setting->unit, "URL") == 0)
-            via_sql_fail(db, VIA_VALUE_INVALID,
-                         "%s takes an address such as https://via.example, or ''", name);
         else
-            via_sql_fail(db, VIA_VALUE_INVALID, "%s takes one line of text under 1024 bytes", name);
+            via_sql_fail(db, VIA_VALUE_INVALID, "%s takes %s, in under 1024 bytes", name,
+                         form ? form->words : "one line of text");
         return;
     }
     q = via_sql_stmt(db, "INSERT INTO main.settings(name, value) VALUES(?1, ?2)"

@@ -117,22 +117,28 @@ static const struct via_column token_columns[] = {
     [TOKEN_TTL_S] = {"ttl_s", "INTEGER", VIA_COL_ARGUMENT | VIA_COL_INSERT},
 };
 
-/* Refuse a file that could not be written, before the token is recorded. */
+/* Refuse a file that could not be written or is none to replace, before the token is recorded. */
 static void
 tokens_check_path(struct via_store *s, const char *path)
 {
-    char *folder = path ? strdup(path) : NULL;
-    char *slash = folder ? strrchr(folder, '/') : NULL;
+    const char *slash = strrchr(path, '/');
+    int folder_length = slash == path ? 1 : (int)(slash ? slash - path : 1);
+    char *given = sqlite3_mprintf("%.*s", folder_length, slash ? path : ".");
+    char *folder = given ? realpath(given, NULL) : NULL;
+    char *file = sqlite3_mprintf("%s/%s", folder ? folder : "", slash ? slash + 1 : path);
     struct stat st;
 
-    if (folder && lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+    if (!folder || !file || access(folder, W_OK | X_OK) != 0)
+        via_sql_fail(&s->write, VIA_PATH_UNWRITABLE, "the token cannot be written to %s: %s", path,
+                     strerror(given && file ? errno : ENOMEM));
+    else if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
         via_sql_fail(&s->write, VIA_PATH_INVALID,
                      "the token cannot be written to %s: it is no file", path);
-    if (slash)
-        slash[slash == folder ? 1 : 0] = '\0';
-    if (folder && access(slash ? folder : ".", W_OK | X_OK) != 0)
-        via_sql_fail(&s->write, VIA_PATH_UNWRITABLE, "the token cannot be written to %s: %s", path,
-                     strerror(errno));
+    else if (via_root_is_own(&s->root, file))
+        via_sql_fail(&s->write, VIA_PATH_INVALID,
+                     "the token cannot be written to %s: Via keeps its own files there", path);
+    sqlite3_free(given);
+    sqlite3_free(file);
     free(folder);
 }
 
@@ -144,7 +150,8 @@ tokens_insert(struct via_store *s, const struct via_row *row)
 
     if (via_row_has(row, TOKEN_TTL_S) && ttl_s < 1)
         via_sql_fail(&s->write, VIA_VALUE_INVALID, "ttl_s is from 1 to 315360000 seconds");
-    tokens_check_path(s, path);
+    if (path)
+        tokens_check_path(s, path);
     if (!via_sql_ok(&s->write))
         return 0;
     return via_token_put(s, &(struct via_token_spec){.kind = via_row_text(row, TOKEN_KIND),

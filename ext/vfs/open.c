@@ -20,10 +20,15 @@ enum via_status
 via_file_check_header(sqlite3_file *opened, struct via_error *e)
 {
     unsigned char header[HEADER_BYTES] = {0};
+    sqlite3_int64 size_bytes = 0;
     int rc = opened->pMethods->xRead(opened, header, sizeof header, 0);
 
-    if (rc == SQLITE_IOERR_SHORT_READ)
-        return via_error_set(e, VIA_STORAGE_MISSING, "the storage of this add-on is empty");
+    if (rc == SQLITE_IOERR_SHORT_READ &&
+        opened->pMethods->xFileSize(opened, &size_bytes) == SQLITE_OK)
+        return size_bytes == 0
+                   ? via_error_set(e, VIA_STORAGE_MISSING, "the storage of this add-on is empty")
+                   : via_error_set(e, VIA_STORAGE_CORRUPT,
+                                   "the storage of this add-on is too short to be a database");
     if (rc != SQLITE_OK)
         return via_error_set(e, VIA_STORAGE_UNREADABLE,
                              "the storage of this add-on cannot be read");
