@@ -47,6 +47,21 @@ refusal_put(struct cli *cli)
     return via_status_exit(e->status);
 }
 
+/* What would be read as something else than was meant. */
+static void
+main_check_words(struct cli *cli)
+{
+    const char *operand = cli_operand(cli, "APP"), *app = cli_option(cli, CLI_OPT_APP);
+    const char *folder = cli_option(cli, CLI_OPT_STATE_DIR);
+
+    /* An unset variable in a script must not mean the host's own root. */
+    if (folder && !folder[0])
+        (void)via_error_set(&cli->error, VIA_USAGE, "--state-dir is empty; name a folder");
+    else if (operand && app && strcmp(operand, app) != 0)
+        (void)via_error_set(&cli->error, VIA_USAGE, "both %s and --app %s are named: which app?",
+                            operand, app);
+}
+
 /* --help and --version answer whatever else was typed. */
 static bool
 asked_for_help(struct cli *cli)
@@ -85,9 +100,8 @@ cli_main(struct cli *cli, int argc, char **argv)
     }
     if (cli->args.option[CLI_OPT_STATE_DIR])
         via_root_set_path(cli->args.option[CLI_OPT_STATE_DIR]);
-    /* An unset variable in a script must not mean the host's own root. */
-    if (cli->args.option[CLI_OPT_STATE_DIR] && !cli->args.option[CLI_OPT_STATE_DIR][0])
-        (void)via_error_set(&cli->error, VIA_USAGE, "--state-dir is empty; name a folder");
+    if (cli_ok(cli))
+        main_check_words(cli);
     if (cli_ok(cli)) {
         assert(cli->args.verb); /* else the parse was wrong usage */
         code = cli->args.verb->run(cli);

@@ -4,6 +4,7 @@
 #include "base/root.h"
 #include "cli/addon.h"
 #include "cli/verbs.h"
+#include "effects/effects.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -67,7 +68,7 @@ shell_exec(struct cli *cli, const char *uri, const char *statement)
     argv[n++] = "-cmd";
     argv[n++] = via_buf_text(&load);
     if (uri) {
-        /* Without -bail a shell that could not open goes on, on an empty database. */
+        /* A script ends with its first error. */
         argv[n++] = "-bail";
         argv[n++] = "-cmd";
         argv[n++] = via_buf_text(&open);
@@ -121,6 +122,18 @@ cli_sql(struct cli *cli)
     return 1;
 }
 
+/* Open the add-on as the shell will: one that cannot would go on with an empty database in memory. */
+static void
+shell_check(struct cli *cli, const char *id)
+{
+    struct via_sql sql = {0};
+
+    via_effect_opener.open(via_effect_opener.arg, id, &sql);
+    (void)via_sql_int(&sql, "SELECT count(*) FROM sqlite_schema", 0);
+    via_ignore(via_sql_take(&sql, &cli->error));
+    via_sql_close(&sql);
+}
+
 int
 cli_addon_shell(struct cli *cli)
 {
@@ -131,8 +144,8 @@ cli_addon_shell(struct cli *cli)
     struct cli_rows rows;
 
     cli_addon_check(cli, id);
-    cli_statement_init(&st, "SELECT 'file:' || addon_id || '?vfs=via&operator=1' AS uri, present "
-                            "FROM via_storage");
+    cli_statement_init(&st, "SELECT 'file:' || addon_id || '?vfs=via&operator=1' AS uri, present, "
+                            "addon_id FROM via_storage");
     cli_addon_put_id(cli, &st, " WHERE addon_id = ");
     cli_query(cli, &st, &rows);
     if (rows.count == 0 || !cli_rows_integer(&rows, 0, "present"))
@@ -140,6 +153,8 @@ cli_addon_shell(struct cli *cli)
                    cli_operand(cli, "NAME"));
     if (cli_is_shown(cli))
         statement_show(cli, statement);
+    if (cli_answers(cli))
+        shell_check(cli, cli_rows_text(&rows, 0, "addon_id"));
     if (cli_answers(cli)) {
         (void)snprintf(uri, sizeof uri, "%s", cli_rows_text(&rows, 0, "uri"));
         /* The shell takes this process over; no connection of ours must live on in it. */
