@@ -26,10 +26,8 @@ static const struct root_folder {
     mode_t mode;
     bool is_needed; /* by whatever is done in the root */
 } root_folders[] = {
-    {"run", 0711, true},
-    {"keys", 0700, false},
-    {"addons", 0700, false},
-    {"addons/sqlite", 0700, false},
+    {"run", 0711, true},      {"keys", 0700, false},
+    {"addons", 0700, false},  {"addons/sqlite", 0700, false},
     {"backups", 0700, false},
 };
 
