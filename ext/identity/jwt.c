@@ -113,7 +113,7 @@ put_signing_input(struct via_buf *out, const struct via_claims *claims, bool gen
     via_buf_deinit(&json);
 }
 
-/* Is everything there that a token of this kind says, and plausible? */
+/* Is everything there that a token of this kind says, and within its bounds? */
 static bool
 claims_are_whole(const struct via_claims *claims, bool generation)
 {
@@ -133,7 +133,7 @@ claims_are_whole(const struct via_claims *claims, bool generation)
                 return false;
         }
     }
-    return claims->expires_s > claims->issued_s && (!generation || claims->generation >= 1);
+    return !generation || claims->generation >= 1;
 }
 
 enum via_status
@@ -147,7 +147,7 @@ via_jwt_sign(struct via_keyring *k, struct via_claims *claims, struct via_buf *o
     size_t start = out->len;
     enum via_status status;
 
-    if (!kind || !claims_are_whole(claims, generation))
+    if (!kind || !claims_are_whole(claims, generation) || claims->expires_s <= claims->issued_s)
         return via_error_set(e, VIA_INTERNAL_ERROR, "a token with incomplete claims was asked for");
     status = via_keyring_current(k, kind->use, claims->kid, e);
     while (status == VIA_OK) {

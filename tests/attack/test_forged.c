@@ -105,7 +105,7 @@ static const struct {
     enum via_status want;
 } claims[] = {
     {"exp a second ago", "$LATER", "$PAST", VIA_RUNTIME_IDENTITY_EXPIRED},
-    {"exp now", "$LATER", "$NOW", VIA_TOKEN_INVALID}, /* not after iat: nothing Via writes */
+    {"exp now", "$LATER", "$NOW", VIA_RUNTIME_IDENTITY_EXPIRED},
     {"exp with a fraction", "$LATER", "$LATER.5", VIA_TOKEN_INVALID},
     {"exp 1e30", "$LATER", "1e30", VIA_TOKEN_INVALID},
     {"exp beyond 2^53", "$LATER", "9007199254740993", VIA_TOKEN_INVALID},
@@ -118,7 +118,7 @@ static const struct {
      "1111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111",
      VIA_TOKEN_INVALID},
     {"exp -1", "$LATER", "-1", VIA_TOKEN_INVALID},
-    {"exp -0", "$LATER", "-0", VIA_TOKEN_INVALID},
+    {"exp -0", "$LATER", "-0", VIA_RUNTIME_IDENTITY_EXPIRED}, /* 1970 */
     {"exp Infinity", "$LATER", "Infinity", VIA_TOKEN_INVALID},
     {"exp NaN", "$LATER", "NaN", VIA_TOKEN_INVALID},
     {"exp in hexadecimal", "$LATER", "0x7fffffff", VIA_TOKEN_INVALID},

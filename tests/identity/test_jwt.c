@@ -111,9 +111,9 @@ verify_payload(enum via_key_use use, const char *payload)
     return status;
 }
 
-/* Put `to` in the place of `from` in the good payload. */
+/* The good payload with `to` in the place of `from` is refused with `why`. */
 static void
-check_payload(const char *from, const char *to, const char *what)
+check_payload_as(enum via_status why, const char *from, const char *to, const char *what)
 {
     const char *at = strstr(PAYLOAD, from);
     char payload[2048];
@@ -122,8 +122,13 @@ check_payload(const char *from, const char *to, const char *what)
         return;
     snprintf(payload, sizeof payload, "%.*s%s%s", (int)(at - PAYLOAD), PAYLOAD, to,
              at + strlen(from));
-    CHECK(verify_payload(VIA_KEY_WORKLOAD, payload) == VIA_TOKEN_INVALID, "payload refused: %s",
-          what);
+    CHECK(verify_payload(VIA_KEY_WORKLOAD, payload) == why, "payload refused: %s", what);
+}
+
+static void
+check_payload(const char *from, const char *to, const char *what)
+{
+    check_payload_as(VIA_TOKEN_INVALID, from, to, what);
 }
 
 static void
@@ -200,7 +205,9 @@ test_times(void)
     via_buf_deinit(&token);
     check_payload("\"nbf\":1700000000", "\"nbf\":1700000006", "nbf in the future");
     check_payload("\"iat\":1700000000", "\"iat\":1700000006", "iat in the future");
-    check_payload("\"exp\":1700000900", "\"exp\":1700000000", "exp not after iat");
+    /* A life that is over before it began is over, whatever else it is. */
+    check_payload_as(VIA_RUNTIME_IDENTITY_EXPIRED, "\"exp\":1700000900", "\"exp\":1700000000",
+                     "exp not after iat");
     check_payload("\"exp\":1700000900", "\"exp\":1700000900.0", "exp as a real");
     check_payload("\"exp\":1700000900", "\"exp\":1.7000009e9", "exp with an exponent");
     check_payload("\"exp\":1700000900", "\"exp\":\"1700000900\"", "exp as text");
