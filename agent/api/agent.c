@@ -24,6 +24,7 @@ struct via_kept {
     struct via_bounds bounds;
 };
 
+/* bounds_mutex is held. */
 static struct via_kept *
 agent_keep(struct via_agent *a)
 {
@@ -52,22 +53,38 @@ bounds_read(struct via_access *access, struct via_bounds *b)
     via_access_setting_text(access, "advertised_url", b->advertised_url, sizeof b->advertised_url);
 }
 
-/* Take in the settings, if they changed. */
+/* Take in the settings, if they changed; bounds_mutex is held. */
 static void
 bounds_refresh(struct via_agent *a)
 {
     const struct via_bounds *old = atomic_load(&a->bounds);
+    uint64_t epoch = via_epoch_now(atomic_load(&a->epoch)); /* before they are read */
     struct via_bounds now;
     struct via_kept *kept;
 
-    bounds_read(a->tick_access, &now);
-    if (now.request_bytes <= 0 || (old && memcmp(old, &now, sizeof now) == 0))
+    bounds_read(a->bounds_access, &now);
+    if (now.request_bytes <= 0) /* they cannot be read */
         return;
-    kept = agent_keep(a);
-    if (!kept)
-        return;
-    kept->bounds = now;
-    atomic_store(&a->bounds, &kept->bounds);
+    if (!old || memcmp(old, &now, sizeof now) != 0) {
+        kept = agent_keep(a);
+        if (!kept)
+            return;
+        kept->bounds = now;
+        atomic_store(&a->bounds, &kept->bounds);
+    }
+    atomic_store(&a->bounds_epoch, epoch);
+}
+
+const struct via_bounds *
+via_agent_bounds(struct via_agent *a)
+{
+    if (!via_epoch_is(atomic_load(&a->epoch), atomic_load(&a->bounds_epoch))) {
+        pthread_mutex_lock(&a->bounds_mutex);
+        if (!via_epoch_is(atomic_load(&a->epoch), atomic_load(&a->bounds_epoch)))
+            bounds_refresh(a);
+        pthread_mutex_unlock(&a->bounds_mutex);
+    }
+    return atomic_load(&a->bounds);
 }
 
 /* Said once, not every five seconds: what is out of this process's reach waits for an operator. */
@@ -124,8 +141,11 @@ agent_tidy(void)
 static enum via_status
 epoch_map(struct via_agent *a, struct via_error *e)
 {
-    struct via_kept *kept = agent_keep(a);
+    struct via_kept *kept;
 
+    pthread_mutex_lock(&a->bounds_mutex);
+    kept = agent_keep(a);
+    pthread_mutex_unlock(&a->bounds_mutex);
     if (!kept)
         return via_error_set(e, VIA_OUT_OF_MEMORY, "there is no memory for the epoch");
     if (via_epoch_open(&kept->epoch, &a->root, e) != VIA_OK)
@@ -137,12 +157,14 @@ epoch_map(struct via_agent *a, struct via_error *e)
 enum via_status
 via_agent_open(struct via_agent *a, struct via_error *e)
 {
+    (void)pthread_mutex_init(&a->bounds_mutex, NULL);
     if (epoch_map(a, e) != VIA_OK || via_witness_new(&a->root, &a->witness, e) != VIA_OK ||
         via_access_new(&a->root, atomic_load(&a->epoch), &a->tick_access, e) != VIA_OK ||
+        via_access_new(&a->root, atomic_load(&a->epoch), &a->bounds_access, e) != VIA_OK ||
         via_keyring_new(&a->root, &a->keys, e) != VIA_OK)
         return e->status;
     (void)pthread_mutex_init(&a->keys_mutex, NULL);
-    bounds_refresh(a);
+    (void)via_agent_bounds(a);
     via_streams_init(&a->streams);
     a->tokens = via_tokens_new();
     a->profiles = via_profiles_new();
@@ -164,6 +186,7 @@ via_agent_close(struct via_agent *a)
     for (int i = 0; i < VIA_WORKERS; i++)
         via_access_free(a->access[i]);
     via_access_free(a->tick_access);
+    via_access_free(a->bounds_access);
     via_keyring_free(a->keys);
     via_witness_free(a->witness);
     if (a->tokens) /* it had been opened */
@@ -230,7 +253,7 @@ via_agent_tick(struct via_agent *a, int64_t second)
         if (epoch_map(a, &e) != VIA_OK)
             via_log(VIA_LOG_ERROR, "cannot map it: %s", e.message);
     }
-    bounds_refresh(a);
+    (void)via_agent_bounds(a);
     via_tokens_tick(a->tokens, via_clock_now_ms());
     via_profiles_tick(a->profiles, via_clock_now_ms());
     agent_drain(a);

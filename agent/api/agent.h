@@ -20,6 +20,9 @@ struct via_agent {
     struct via_root root;
     struct via_epoch *_Atomic epoch;         /* replaced when its file is */
     const struct via_bounds *_Atomic bounds; /* replaced when a setting changes */
+    _Atomic uint64_t bounds_epoch;           /* they are of; a setting that changes moves it */
+    struct via_access *bounds_access;        /* under bounds_mutex, as what follows */
+    pthread_mutex_t bounds_mutex;
     struct via_kept *kept; /* every epoch and bounds there were: threads may look */
     struct via_witness *witness;
     struct via_tokens *tokens;
@@ -47,6 +50,9 @@ VIA_MUST_USE enum via_status via_agent_open(struct via_agent *a, struct via_erro
 
 /* Close it; every request is answered by then. Fine after a failed open. */
 void via_agent_close(struct via_agent *a);
+
+/* The settings in force now. Borrowed for the life of the agent. Two loads, mostly. */
+const struct via_bounds *via_agent_bounds(struct via_agent *a);
 
 /* The gates, for worker `worker` alone. NULL: *e says why. */
 struct via_access *via_agent_access(struct via_agent *a, int worker, struct via_error *e);

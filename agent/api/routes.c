@@ -87,7 +87,7 @@ route_matches(const struct route *route, const char *path)
 static bool
 request_is_welcome(struct via_agent *a, struct via_http_request *r)
 {
-    const struct via_bounds *bounds = atomic_load(&a->bounds);
+    const struct via_bounds *bounds = via_agent_bounds(a);
 
     if (atomic_load_explicit(&a->draining, memory_order_relaxed)) {
         r->close = true;
@@ -168,7 +168,7 @@ routes_body_limit(void *arg)
 {
     struct via_agent *a = arg;
 
-    return (size_t)atomic_load(&a->bounds)->request_bytes;
+    return (size_t)via_agent_bounds(a)->request_bytes;
 }
 
 static void

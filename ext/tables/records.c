@@ -86,6 +86,7 @@ settings_update(struct via_store *s, int64_t rid, const struct via_row *row)
         return;
     name = via_settings[rid - 1].name;
     via_setting_put(&s->write, name, via_row_text(row, VALUE));
+    s->takes_right = true; /* agents look when the epoch moves */
     if (via_sql_ok(&s->write))
         via_audit_control(s, "setting.set", NULL, NULL, name, NULL);
 }
