@@ -252,6 +252,7 @@ policy_authorize(void *arg, int action, const char *a, const char *b, const char
     case SQLITE_REINDEX:
         return policy_schema(p, a, b, schema);
     case SQLITE_ALTER_TABLE: /* here the schema comes first, then the table */
+        p->alter = true;
         return policy_schema(p, b, NULL, a);
     case SQLITE_CREATE_TEMP_INDEX:
     case SQLITE_CREATE_TEMP_TABLE:
@@ -285,7 +286,7 @@ via_policy_attach(struct via_policy *p, sqlite3 *db)
 void
 via_policy_begin(struct via_policy *p)
 {
-    p->schema = p->pragma_set = p->pragma_read = p->heavy = p->counts = false;
+    p->schema = p->alter = p->pragma_set = p->pragma_read = p->heavy = p->counts = false;
     via_error_clear(&p->error);
 }
 
@@ -295,6 +296,25 @@ static bool
 is_inner_write(const struct via_policy *p, sqlite3_stmt *stmt)
 {
     return !stmt && strstr(sqlite3_errmsg(p->db), " may not be modified");
+}
+
+/* May the ALTER statement `sql` rename to what begins with via_? The authorizer is not told. */
+static bool
+renames_reserved(const char *sql)
+{
+    bool inside = false; /* a word */
+
+    if (!sql || !strcasestr(sql, "rename"))
+        return false;
+    for (; *sql; sql++) {
+        unsigned char c = (unsigned char)*sql;
+
+        if (!inside && strncasecmp(sql, "via_", 4) == 0)
+            return true;
+        inside = c == '_' || c == '$' || c >= 0x80 || (c >= '0' && c <= '9') ||
+                 ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    }
+    return false;
 }
 
 /* Does `stmt` only read? A pragma may be said to write although it was only asked. */
@@ -313,6 +333,8 @@ via_policy_end(struct via_policy *p, sqlite3_stmt *stmt, struct via_error *e)
     if (is_inner_write(p, stmt))
         via_error_set(&p->error, VIA_STATEMENT_FORBIDDEN,
                       "SQLite's own tables may not be written directly");
+    if (stmt && p->alter && renames_reserved(sqlite3_sql(stmt)))
+        policy_refuse(p, VIA_STATEMENT_FORBIDDEN, "names that begin with via_ are Via's");
     if (stmt && !p->writer && !is_readonly(p, stmt))
         via_error_set(&p->error, VIA_QUERY_NOT_READONLY,
                       "query runs statements that only read; use execute or setup");

@@ -14,6 +14,7 @@ struct via_policy {
     bool writer;            /* a connection that may write */
     bool vacuum;            /* a VACUUM is being stepped */
     bool schema;            /* seen: CREATE, DROP, ALTER, ANALYZE, REINDEX */
+    bool alter;             /* seen: ALTER */
     bool pragma_set;        /* seen: a pragma that changes the connection */
     bool pragma_read;       /* seen: a pragma that only reads */
     bool heavy;             /* seen: what one step of may take long */

@@ -185,9 +185,9 @@ bind_names(sqlite3_stmt *stmt, const via_json *params, struct via_error *e)
                 const char *name = sqlite3_bind_parameter_name(stmt, i);
 
                 via_error_set(e, VIA_BAD_REQUEST,
-                              "the statement expects %d parameters, given %d; number %d (%.64s) "
+                              "the statement expects %d parameter%s, given %d; number %d (%.64s) "
                               "is missing",
-                              count, w.bound, i, name ? name : "?");
+                              count, count == 1 ? "" : "s", w.bound, i, name ? name : "?");
                 break;
             }
     free(w.seen);
