@@ -64,7 +64,7 @@ static const char help[] =
     "\n"
     "Example: viad --state-dir /var/lib/via --listen 127.0.0.1:8181\n"
     "\n"
-    "SIGTERM and SIGINT let what is under way finish, then end the agent.\n";
+    "SIGTERM, SIGINT and SIGHUP let what is under way finish, then end the agent.\n";
 
 /* -- the process ---------------------------------------------------------------- */
 
@@ -126,9 +126,14 @@ process_prepare(void)
 static void
 signals_block(sigset_t *set)
 {
+    struct sigaction hangup;
+
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
+    /* The end of its terminal, unless nohup has it ignored. */
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaddset(set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 

@@ -26,7 +26,7 @@ via_call_begin(struct via_agent *a, struct via_http_request *r)
         via_buf_init(&c->piece);
         r->user = c;
     }
-    c->run.bounds = atomic_load(&a->bounds);
+    c->run.bounds = via_agent_bounds(a);
     return c;
 }
 
@@ -86,7 +86,11 @@ via_call_bearer(const char *authorization, size_t *n)
     if (!authorization || strncasecmp(authorization, "Bearer ", 7) != 0)
         return "";
     authorization += 7;
+    authorization += strspn(authorization, " ");
     *n = strlen(authorization);
+    /* The library strips what stands before a value and not what follows it. */
+    while (*n > 0 && (authorization[*n - 1] == ' ' || authorization[*n - 1] == '\t'))
+        --*n;
     return authorization;
 }
 

@@ -15,15 +15,16 @@ name_length(const char *host)
         end = strchr(host, ']');
         return end ? (size_t)(end + 1 - host) : 0;
     }
-    return strcspn(host, ":");
+    return strcspn(host, ": \t");
 }
 
-/* What follows the name is nothing, or a port. */
+/* What follows the name is nothing, or a port; and blanks, which end any header's value. */
 static bool
 port_is_well(const char *rest)
 {
-    return rest[0] == '\0' ||
-           (rest[0] == ':' && strspn(rest + 1, "0123456789") == strlen(rest + 1));
+    if (rest[0] == ':')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    return strspn(rest, " \t") == strlen(rest);
 }
 
 static bool

@@ -406,6 +406,21 @@ via_http_server_abandon(struct via_http_server *s)
 
 /* -- the server ----------------------------------------------------------------- */
 
+/* Decode %xx in place. A NUL would end the path in the middle; it is made a byte that no route has.
+ */
+static size_t
+server_unescape(void *arg, struct MHD_Connection *connection, char *text)
+{
+    size_t n = MHD_http_unescape(text);
+
+    (void)arg;
+    (void)connection;
+    for (size_t i = 0; i < n; i++)
+        if (text[i] == '\0')
+            text[i] = '\x01';
+    return n;
+}
+
 struct via_http_server *
 via_http_server_new(int fd, const struct via_http_handler *handler)
 {
@@ -423,7 +438,8 @@ via_http_server_new(int fd, const struct via_http_handler *handler)
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
         MHD_OPTION_NOTIFY_COMPLETED, server_over, s, MHD_OPTION_NOTIFY_CONNECTION, server_notice, s,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        MHD_OPTION_UNESCAPE_CALLBACK, server_unescape, NULL, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_END);
     if (!s->daemon) {
         pthread_mutex_destroy(&s->lock);
         free(s);
