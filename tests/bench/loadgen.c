@@ -2,11 +2,11 @@
  * request over and over, and says how many were answered a second, and how many milliseconds
  * all but the slowest hundredth took at most.
  *
- *     loadgen SOCKET REQUESTS TOKEN_FILE POINTS [PATH BODY]
+ *     loadgen SOCKET REQUESTS TOKEN_FILE POINTS [PATH BODY [STATUS]]
  *
  * The first %d in BODY becomes a point from 1 to POINTS, another one each time; an empty BODY
- * makes it a GET. An answer other
- * than 200 ends it with status 1. TOKEN_FILE may be "-" for none. Prints the two numbers alone. */
+ * makes it a GET. An answer other than STATUS (200) ends it with status 1. TOKEN_FILE may be "-"
+ * for none. Prints the two numbers alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,9 +60,9 @@ connect_to(const char *path)
     return fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0 ? fd : -1;
 }
 
-/* Read one whole answer of a known length into `in`. */
+/* Read one whole answer of a known length into `in`; is it of `status`? */
 static int
-answer_read(int fd)
+answer_read(int fd, const char *status)
 {
     size_t len = 0, whole = 0;
 
@@ -79,7 +79,7 @@ answer_read(int fd)
         if (length)
             whole = (size_t)(end + 4 - in) + strtoul(length + 15, NULL, 10);
     }
-    return strncmp(in, "HTTP/1.1 200 ", 13) == 0;
+    return strncmp(in, "HTTP/1.1 ", 9) == 0 && strncmp(in + 9, status, 3) == 0;
 }
 
 static int
@@ -112,11 +112,14 @@ main(int argc, char **argv)
 {
     static char out[16384];
     long requests, points;
+    const char *path = argc >= 7 ? argv[5] : DEFAULT_PATH,
+               *body = argc >= 7 ? argv[6] : DEFAULT_BODY;
+    const char *status = argc == 8 ? argv[7] : "200";
     double begun, *took_s;
     int fd;
 
-    if (argc != 5 && argc != 7)
-        return fail("usage: loadgen SOCKET REQUESTS TOKEN_FILE POINTS [PATH BODY]") + 1;
+    if (argc != 5 && argc != 7 && argc != 8)
+        return fail("usage: loadgen SOCKET REQUESTS TOKEN_FILE POINTS [PATH BODY [STATUS]]") + 1;
     requests = strtol(argv[2], NULL, 10);
     points = strtol(argv[4], NULL, 10);
     token_read(argv[3]);
@@ -128,13 +131,12 @@ main(int argc, char **argv)
         return fail("out of memory");
     begun = now_s();
     for (long i = 0; i < requests; i++) {
-        int n = request_make(out, sizeof out, argc == 7 ? argv[5] : DEFAULT_PATH,
-                             argc == 7 ? argv[6] : DEFAULT_BODY, 1 + i * 7919 % points);
+        int n = request_make(out, sizeof out, path, body, 1 + i * 7919 % points);
         double sent = now_s();
 
         if (send(fd, out, (size_t)n, MSG_NOSIGNAL) != n)
             return fail("cannot send");
-        if (!answer_read(fd))
+        if (!answer_read(fd, status))
             return fail(in);
         took_s[i] = now_s() - sent;
     }
