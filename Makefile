@@ -43,7 +43,7 @@ CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%)
 
 # -- rooms of the agent, the client and the command line ------------------------
 CONFINE := calls files user
-HTTP   := headers host listen server
+HTTP   := answer headers host listen server
 PROXY  := sqlerror policy values statements functions budget conn lanes pool tokens run streams write
 API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest configreply config \
           jwks routes

@@ -95,6 +95,9 @@ via_http_headers_take(struct via_http_headers *h, const char *name, size_t name_
         if (name_is(name, name_len, "content-length"))
             return take_length(h, value, value_len);
         break;
+    case 'e':
+        h->has_expect = h->has_expect || name_is(name, name_len, "expect");
+        break;
     case 't':
         if (name_is(name, name_len, "transfer-encoding")) {
             if (h->has_coding || h->has_length)

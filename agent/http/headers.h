@@ -19,6 +19,7 @@ struct via_http_headers {
     uint64_t length; /* Content-Length, 0 when absent */
     bool has_length;
     bool has_coding;   /* Transfer-Encoding */
+    bool has_expect;   /* Expect: the body comes when it is asked for */
     const char *wrong; /* a sentence, or NULL when all is well */
 };
 

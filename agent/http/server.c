@@ -1,20 +1,13 @@
 /* server.c: connections and requests over the HTTP library.
  *
  * Owns one struct link a connection. What it must not know: routes, tokens, SQL. */
-#include "http/server.h"
+#include "http/link.h"
 
-#include "http/headers.h"
-
-#include <microhttpd.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define POOL_THREADS 2
-#define POOL_BYTES (16 * 1024)
 #define KEEP_BYTES (64 * 1024)
 #define IDLE_S 300 /* a connection on which nothing moves, streams apart */
 #define CONNECTIONS 8192
@@ -22,133 +15,10 @@
 
 static _Atomic size_t bodies_bytes; /* of all servers */
 
-struct via_http_server {
-    struct MHD_Daemon *daemon;
-    const struct via_http_handler *handler;
-    int fd; /* taken back when quiesced */
-    bool quiesced;
-    _Atomic int busy;
-    _Atomic int serving;
-    pthread_mutex_t lock; /* of the list */
-    struct link *parked;
-};
-
-struct link {
-    struct via_http_request r; /* first: a request is its link */
-    struct via_http_server *server;
-    struct MHD_Connection *connection;
-    size_t limit;     /* of this request's body */
-    size_t counted;   /* of its memory, in bodies_bytes */
-    size_t swallowed; /* bytes beyond the limit */
-    bool overloaded;  /* swallowed because of others */
-    bool answered;
-    struct link *next, **at; /* among the parked; `at` is NULL when it is not */
-
-    /* Once abandoned, `r` belongs for good to whoever it was parked for. */
-    _Atomic bool abandoned;
-    struct via_buf farewell;
-};
-
 static struct link *
 link_of(struct via_http_request *r)
 {
     return (struct link *)(void *)r;
-}
-
-/* -- answers -------------------------------------------------------------------- */
-
-static ssize_t
-link_read(void *arg, uint64_t position, char *out, size_t size)
-{
-    struct link *l = arg;
-    ssize_t n;
-
-    if (atomic_load(&l->abandoned))
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    if (position < l->r.reply.len) {
-        size_t left = l->r.reply.len - (size_t)position;
-
-        n = (ssize_t)(left < size ? left : size);
-        memcpy(out, l->r.reply.data + position, (size_t)n);
-        return n;
-    }
-    n = l->r.pull(&l->r, out, size);
-    if (n == VIA_HTTP_END)
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    if (n == VIA_HTTP_CUT)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    return n;
-}
-
-static enum MHD_Result
-link_queue(struct link *l)
-{
-    struct MHD_Response *response;
-    enum MHD_Result done;
-    char number[32];
-
-    if (l->r.pull) {
-        MHD_set_connection_option(l->connection, MHD_CONNECTION_OPTION_TIMEOUT,
-                                  l->server->handler->stall_s);
-        response =
-            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, POOL_BYTES, link_read, l, NULL);
-    } else
-        response = MHD_create_response_from_buffer(l->r.reply.len, l->r.reply.data,
-                                                   MHD_RESPMEM_PERSISTENT);
-    if (!response)
-        return MHD_NO;
-    MHD_add_response_header(response, "Content-Type",
-                            l->r.content_type ? l->r.content_type : "application/json");
-    if (l->r.cache_s) {
-        snprintf(number, sizeof number, "public, max-age=%d", l->r.cache_s);
-        MHD_add_response_header(response, "Cache-Control", number);
-    }
-    if (l->r.reply.secret)
-        MHD_add_response_header(response, "Cache-Control", "no-store");
-    if (l->r.allow)
-        MHD_add_response_header(response, "Allow", l->r.allow);
-    if (l->r.retry_after_s) {
-        snprintf(number, sizeof number, "%d", l->r.retry_after_s);
-        MHD_add_response_header(response, "Retry-After", number);
-    }
-    if (l->r.close)
-        MHD_add_response_header(response, "Connection", "close");
-    done = MHD_queue_response(l->connection, (unsigned)l->r.status, response);
-    MHD_destroy_response(response);
-    return done;
-}
-
-static enum MHD_Result
-link_refuse(struct link *l, int status, enum via_http_refusal why, const char *sentence)
-{
-    l->r.status = status;
-    l->r.close = true;
-    l->server->handler->refuse(l->server->handler->arg, &l->r, why, sentence);
-    return link_queue(l);
-}
-
-static enum MHD_Result
-link_refuse_overloaded(struct link *l)
-{
-    return link_refuse(l, 503, VIA_HTTP_OVERLOADED,
-                       "too many long requests are being read; try again");
-}
-
-static enum MHD_Result
-link_queue_farewell(struct link *l)
-{
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(l->farewell.len, l->farewell.data, MHD_RESPMEM_MUST_COPY);
-    enum MHD_Result done;
-
-    if (!response)
-        return MHD_NO;
-    MHD_add_response_header(response, "Content-Type", "application/json");
-    MHD_add_response_header(response, "Retry-After", "1");
-    MHD_add_response_header(response, "Connection", "close");
-    done = MHD_queue_response(l->connection, 503, response);
-    MHD_destroy_response(response);
-    return done;
 }
 
 /* -- requests ------------------------------------------------------------------- */
@@ -184,7 +54,8 @@ body_count(struct link *l)
     l->counted = now > l->counted ? now : l->counted;
 }
 
-static enum MHD_Result
+/* Parked, `l` belongs to whoever answers. */
+static enum via_http_turn
 link_turn(struct link *l, enum via_http_turn (*turn)(void *, struct via_http_request *))
 {
     struct via_http_server *s = l->server;
@@ -193,14 +64,27 @@ link_turn(struct link *l, enum via_http_turn (*turn)(void *, struct via_http_req
     atomic_fetch_add_explicit(&s->serving, 1, memory_order_relaxed);
     how = turn(s->handler->arg, &l->r);
     atomic_fetch_sub_explicit(&s->serving, 1, memory_order_relaxed);
-    /* Parked, `l` belongs to whoever answers. */
-    return how == VIA_HTTP_ANSWERED ? link_queue(l) : MHD_YES;
+    return how;
+}
+
+/* Is the body to be read for what comes next? One that is not is swallowed while `l` is parked. */
+static enum via_http_turn
+link_admit(struct link *l)
+{
+    enum via_http_turn how;
+
+    l->swallowed = 1;
+    how = link_turn(l, l->server->handler->admit);
+    if (how == VIA_HTTP_READ)
+        l->swallowed = 0;
+    return how;
 }
 
 static enum MHD_Result
 link_begin(struct link *l, const char *method, const char *path, const char *version)
 {
     struct via_http_headers h = {0};
+    enum via_http_turn how;
 
     l->r.method = method;
     l->r.path = path;
@@ -218,25 +102,36 @@ link_begin(struct link *l, const char *method, const char *path, const char *ver
     via_buf_reset(&l->r.reply);
     atomic_fetch_add_explicit(&l->server->busy, 1, memory_order_relaxed);
 
-    if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
-        return link_refuse(l, 505, VIA_HTTP_MALFORMED, "only HTTP/1.1 is spoken here");
+    if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0) {
+        via_link_refuse(l, 505, VIA_HTTP_MALFORMED, "only HTTP/1.1 is spoken here");
+        return via_link_queue(l);
+    }
     via_http_headers_read(&h, l->connection);
-    if (h.wrong)
-        return link_refuse(l, 400, VIA_HTTP_MALFORMED, h.wrong);
+    if (h.wrong) {
+        via_link_refuse(l, 400, VIA_HTTP_MALFORMED, h.wrong);
+        return via_link_queue(l);
+    }
     l->r.host = h.host;
     l->r.origin = h.origin;
     l->r.authorization = h.authorization;
     l->limit = l->server->handler->body_limit(l->server->handler->arg);
     l->r.has_body = h.length > 0 || h.has_coding;
-    if (h.length > l->limit)
-        return link_refuse(l, 413, VIA_HTTP_TOO_LARGE, TOO_LARGE);
-    if (h.length && !body_may_grow(l, (size_t)h.length))
-        return link_refuse_overloaded(l);
-    return link_turn(l, l->server->handler->admit);
+    how = link_admit(l);
+    if (how != VIA_HTTP_READ)
+        return how == VIA_HTTP_ANSWERED ? via_link_queue(l) : MHD_YES;
+    if (h.length > l->limit) {
+        via_link_refuse(l, 413, VIA_HTTP_TOO_LARGE, TOO_LARGE);
+        return via_link_queue_late(l, &h);
+    }
+    if (h.length && !body_may_grow(l, (size_t)h.length)) {
+        via_link_refuse_overloaded(l);
+        return via_link_queue(l);
+    }
+    return MHD_YES;
 }
 
-/* A body without a declared length can only be refused once it has arrived: keep
- * nothing of it and give up on one that does not end. */
+/* A body without a declared length can only be refused once it has arrived, as others are for the
+ * client's sake: keep nothing of it, and give up on one that does not end. */
 static enum MHD_Result
 link_body(struct link *l, const char *bytes, size_t n)
 {
@@ -250,7 +145,7 @@ link_body(struct link *l, const char *bytes, size_t n)
     }
     body_free(l);
     l->swallowed += n;
-    return l->swallowed > 4 * l->limit ? MHD_NO : MHD_YES;
+    return l->swallowed > VIA_HTTP_SWALLOW_TIMES * l->limit + 1 ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result
@@ -269,7 +164,7 @@ server_handle(void *arg, struct MHD_Connection *connection, const char *path, co
         return link_begin(l, method, path, version);
     }
     if (atomic_load(&l->abandoned))
-        return link_queue_farewell(l);
+        return via_link_queue_farewell(l);
     if (*upload_size) {
         size_t n = *upload_size;
 
@@ -277,12 +172,14 @@ server_handle(void *arg, struct MHD_Connection *connection, const char *path, co
         return link_body(l, upload, n);
     }
     if (l->answered)
-        return link_queue(l);
+        return via_link_queue(l);
     if (l->overloaded)
-        return link_refuse_overloaded(l);
-    if (l->swallowed)
-        return link_refuse(l, 413, VIA_HTTP_TOO_LARGE, TOO_LARGE);
-    return link_turn(l, l->server->handler->serve);
+        via_link_refuse_overloaded(l);
+    else if (l->swallowed)
+        via_link_refuse(l, 413, VIA_HTTP_TOO_LARGE, TOO_LARGE);
+    else if (link_turn(l, l->server->handler->serve) != VIA_HTTP_ANSWERED)
+        return MHD_YES;
+    return via_link_queue(l);
 }
 
 static void
@@ -435,11 +332,11 @@ via_http_server_new(int fd, const struct via_http_handler *handler)
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK,
         0, NULL, NULL, server_handle, s, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)POOL_THREADS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-        MHD_OPTION_NOTIFY_COMPLETED, server_over, s, MHD_OPTION_NOTIFY_CONNECTION, server_notice, s,
-        MHD_OPTION_UNESCAPE_CALLBACK, server_unescape, NULL, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-        MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)VIA_HTTP_PIECE_BYTES,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, server_over, s, MHD_OPTION_NOTIFY_CONNECTION,
+        server_notice, s, MHD_OPTION_UNESCAPE_CALLBACK, server_unescape, NULL,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (!s->daemon) {
         pthread_mutex_destroy(&s->lock);
         free(s);
