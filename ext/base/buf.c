@@ -261,3 +261,27 @@ via_buf_put_sql(struct via_buf *b, const char *text)
     via_buf_puts(b, text);
     via_buf_putc(b, '\'');
 }
+
+void
+via_buf_put_quoted(struct via_buf *b, const char *text)
+{
+    via_buf_putc(b, '\'');
+    for (const char *quote; (quote = strchr(text, '\'')) != NULL; text = quote + 1) {
+        via_buf_put(b, text, (size_t)(quote - text));
+        via_buf_puts(b, "'\\''");
+    }
+    via_buf_puts(b, text);
+    via_buf_putc(b, '\'');
+}
+
+void
+via_buf_put_word(struct via_buf *b, const char *text)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:=@%+,";
+
+    if (*text && text[strspn(text, plain)] == '\0')
+        via_buf_puts(b, text);
+    else
+        via_buf_put_quoted(b, text);
+}

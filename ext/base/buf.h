@@ -37,6 +37,12 @@ void via_buf_put_json(struct via_buf *b, const char *text, size_t n);
 /* Append `text` as an SQL literal: 'it''s', or NULL when `text` is NULL. */
 void via_buf_put_sql(struct via_buf *b, const char *text);
 
+/* Append `text` as one word of a shell, in single quotes whatever is in it. */
+void via_buf_put_quoted(struct via_buf *b, const char *text);
+
+/* The same, without quotes where none are needed. */
+void via_buf_put_word(struct via_buf *b, const char *text);
+
 /* Make room for `n` more bytes and return where they go, or NULL (and `failed`).
  * The caller writes at most `n` bytes there and adds them to `len`. */
 char *via_buf_reserve(struct via_buf *b, size_t n);

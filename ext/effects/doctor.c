@@ -1,5 +1,6 @@
 #include "effects/doctor.h"
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "control/audit.h"
 #include "effects/doctor_look.h"
@@ -88,18 +89,12 @@ doctor_end(struct doctor *d, const struct doctor_finding *f)
 const char *
 doctor_quote(const char *text, char out[DOCTOR_SHELL_SIZE])
 {
-    size_t n = 0;
+    struct via_buf b;
 
-    out[n++] = '\'';
-    for (const char *p = text; *p && n + 8 < DOCTOR_SHELL_SIZE; p++) {
-        if (*p == '\'') {
-            memcpy(out + n, "'\\'", 3);
-            n += 3;
-        }
-        out[n++] = *p;
-    }
-    out[n++] = '\'';
-    out[n] = '\0';
+    via_buf_init(&b);
+    via_buf_put_quoted(&b, text);
+    (void)snprintf(out, DOCTOR_SHELL_SIZE, "%s", via_buf_text(&b));
+    via_buf_deinit(&b);
     return out;
 }
 

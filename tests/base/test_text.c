@@ -25,6 +25,46 @@ check_json(const char *text, size_t n, const char *want)
     via_buf_deinit(&b);
 }
 
+/* A word of a shell: how it looks, and that a shell reads it as what it stands for. */
+static void
+check_word(const char *text, const char *want)
+{
+    char got[256] = "";
+    struct via_buf b;
+    FILE *shell;
+    size_t n = 0;
+
+    via_buf_init(&b);
+    via_buf_put_word(&b, text);
+    CHECK(strcmp(via_buf_text(&b), want) == 0, "a word of a shell is %s", want);
+    via_buf_reset(&b);
+    via_buf_puts(&b, "printf %s ");
+    via_buf_put_word(&b, text);
+    via_buf_putc(&b, ' ');
+    via_buf_put_quoted(&b, text);
+    shell = popen(via_buf_text(&b), "r"); /* NOLINT(cert-env33-c): a shell is what is asked */
+    if (shell) {
+        n = fread(got, 1, sizeof got - 1, shell);
+        pclose(shell);
+    }
+    CHECK(n == 2 * strlen(text) && strncmp(got, text, n / 2) == 0 && strcmp(got + n / 2, text) == 0,
+          "and a shell reads %s as it is meant", want);
+    via_buf_deinit(&b);
+}
+
+static void
+test_words(void)
+{
+    check_word("/srv/via/a_b-c.db", "/srv/via/a_b-c.db");
+    check_word("NAME=1,2:3@4+5%", "NAME=1,2:3@4+5%");
+    check_word("", "''");
+    check_word("a b", "'a b'");
+    check_word("it's", "'it'\\''s'");
+    check_word("''", "''\\'''\\'''");
+    check_word("$(rm -r x);`y`\\\n\"&*#\xC3\xA9", "'$(rm -r x);`y`\\\n\"&*#\xC3\xA9'");
+    check_word("~", "'~'");
+}
+
 static void
 test_buf(void)
 {
@@ -263,6 +303,7 @@ int
 main(void)
 {
     test_buf();
+    test_words();
     test_secrets();
     test_utf8();
     test_errors();
