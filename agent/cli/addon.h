@@ -25,10 +25,6 @@ void cli_addon_put_id(const struct cli *cli, struct cli_statement *st, const cha
 void cli_addon_put_columns(const struct cli *cli, struct cli_statement *st);
 void cli_addon_put_values(const struct cli *cli, struct cli_statement *st);
 
-/* After a refusal find what the line that mends it names: of the add-on that NAME means the app, a
- * binding, the target that holds it, its newest snapshot. The error stays as it is. */
-void cli_addon_explain(struct cli *cli);
-
 /* Make a path good in every folder, for a statement that is shown here and run elsewhere.
  * Symbolic links stay as they are: they are refused, with their own sentence. */
 void cli_path_make_absolute(const char *path, char *out, size_t size);

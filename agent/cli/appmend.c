@@ -108,6 +108,8 @@ smoke_instance(struct cli *cli, const struct cli_appstate *s, size_t row, struct
         *first = e;
         (void)snprintf(cli->found_binding, sizeof cli->found_binding, "%s", binding);
         (void)snprintf(cli->found_addon, sizeof cli->found_addon, "%s", addon ? addon : "");
+        (void)snprintf(cli->found_id, sizeof cli->found_id, "%s",
+                       cli_rows_text(&s->bindings, i, "addon_id"));
     }
 }
 

@@ -10,6 +10,7 @@
 #include "cli/args.h"
 #include "cli/rows.h"
 #include "cli/statement.h"
+#include "rules/lifecycle.h"
 #include "via/model.h"
 
 struct cli {
@@ -19,12 +20,17 @@ struct cli {
     struct via_error error;
     struct via_buf out;  /* what goes to stdout */
     struct via_buf more; /* JSON members of a refusal besides its own; ",…" each */
-    /* Of the add-on that was looked up, for the next command. */
+    /* Of the add-on that was looked up, for the next command; "" and false until then. */
     char found_app[VIA_NAME_SIZE];
     char found_addon[VIA_ADDON_ROW_NAME_SIZE];
+    char found_id[VIA_ID_SIZE];
     char found_binding[VIA_NAME_SIZE];
     char found_target[VIA_NAME_SIZE];
+    enum via_addon_state found_state;
     char found_snapshot[VIA_ID_SIZE]; /* its newest */
+    char found_backup[VIA_PATH_SIZE]; /* of the host, with it */
+    bool found_sealed;                /* that one's keys are */
+    bool found_unreadable;            /* its bytes are no database */
 };
 
 /* -- what was typed; all borrowed ------------------------------------------------ */

@@ -1,5 +1,4 @@
 /* main.c: understand the words, run the verb, say how it went. */
-#include "cli/addon.h"
 #include "cli/remedy.h"
 #include "cli/verbs.h"
 
@@ -27,7 +26,7 @@ refusal_put(struct cli *cli)
     const char *code = via_status_word(e->status);
     struct via_buf line;
 
-    cli_addon_explain(cli);
+    cli_remedy_look(cli);
     via_buf_init(&line);
     cli_remedy_put(cli, e->status, &line);
     if (cli_is_json(cli)) {

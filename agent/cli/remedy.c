@@ -1,196 +1,176 @@
 #include "cli/remedy.h"
 
+#include "cli/addon.h"
 #include "cli/verbs.h"
 
+#include "base/id.h"
 #include "base/root.h"
+#include "rules/remedy.h"
 
+#include <dirent.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* {app} {name} {binding} {from} {file}: as typed, else the word to fill in. {of}: " --app APP" when
- * it was typed. {on}: the same of --target.
- * {target}: the target that is meant, the default one too. {snapshot}: the newest one. {line}: the
- * whole command again. {unopened}: the same without its passphrase. {help}: its help. {folder}:
- * where FILE is. {state}: the state root. */
-static const struct remedy {
-    enum via_status status;
-    const char *line;
-} remedies[] = {
-    {VIA_NAME_INVALID, "{help}"},
-    {VIA_NAME_TAKEN, "via sql \"SELECT binding AS name FROM via_bindings WHERE app = '{app}' UNION "
-                     "SELECT name FROM "
-                     "via_env WHERE app = '{app}'\""},
-    {VIA_ENV_NOT_FOUND, "via app env list {app}"},
-    {VIA_SECRET_IN_SQL, "via app env set {app} --secret NAME{on}"},
-    {VIA_STATE_INVALID, "via addon list"},
-    {VIA_APP_NOT_FOUND, "via sql \"SELECT name FROM via_apps\""},
-    {VIA_APP_IN_USE, "via addon list --app {app}"},
-    {VIA_ADDON_EXISTS, "via addon status {name}{of}"},
-    {VIA_ADDON_NOT_FOUND, "via addon list"},
-    {VIA_ADDON_AMBIGUOUS, "{line} --app APP"},
-    {VIA_ADDON_APP_MISMATCH, "via addon list --app {app}"},
-    {VIA_ADDON_BOUND, "via addon unbind {app} {binding}{on}"},
-    {VIA_ADDON_IN_USE, "vary app stop {app}{target}"},
-    {VIA_ADDON_PROTECTED, "via addon set {name}{of} delete_protection=false"},
-    {VIA_ADDON_ACTIVE, "{line} --drain"},
-    {VIA_ADDON_BUSY, "via status"},
-    {VIA_ADDON_FAILED_WITH_DATA,
-     "via addon ensure sqlite {name} --app {app} --bind {binding}{on} --repair"},
-    {VIA_ADDON_SUSPENDED, "via addon resume {name}{of}"},
-    {VIA_TYPE_UNKNOWN, "via addon create sqlite {name}{of}"},
-    {VIA_OPTION_UNKNOWN, "via addon set --help"},
-    {VIA_OPTION_INVALID, "via addon set --help"},
-    {VIA_BINDING_EXISTS, "via addon unbind {app} {binding}{on}"},
-    {VIA_BINDING_NOT_FOUND,
-     "via sql \"SELECT binding, target, addon FROM via_bindings WHERE app = '{app}'\""},
-    {VIA_BINDING_AMBIGUOUS, "via addon unbind {app} BINDING{on}"},
-    {VIA_RELEASE_NOT_FOUND,
-     "via sql \"SELECT id, version, target FROM via_releases WHERE app = '{app}'\""},
-    {VIA_DEPLOY_NOT_FOUND, "vary app deploy {app}{on}"},
-    {VIA_DEPLOY_STOPPED, "vary app deploy {app}{on}"},
-    {VIA_DEPLOY_SUPERSEDED, "vary app deploy {app}{on}"},
-    {VIA_TARGET_REQUIRED, "{line} --target T"},
-    {VIA_GENERATION_UNKNOWN, "via sql \"SELECT binding, generation, status FROM via_generations "
-                             "WHERE app = '{app}'\""},
-    {VIA_MANIFEST_INVALID, "vary app deploy {app}{on}"},
-    {VIA_SOURCE_NOT_FOUND, "ls -l {from}"},
-    {VIA_SOURCE_UNREADABLE, "ls -l {from}"},
-    {VIA_SOURCE_NOT_A_FILE, "ls -l {from}"},
-    {VIA_SOURCE_SYMLINK, "readlink -f {from}"},
-    {VIA_SOURCE_NOT_A_DATABASE, "file {from}"},
-    {VIA_SOURCE_CORRUPT, "sqlite3 {from} \"PRAGMA integrity_check\""},
-    {VIA_SOURCE_HOT_JOURNAL, "sqlite3 {from} \"PRAGMA integrity_check\""},
-    {VIA_SOURCE_BUSY, "fuser -v {from}"},
-    {VIA_STATE_UNAVAILABLE, "sudo {line}"},
-    {VIA_STATE_NEWER, "via --version"},
-    {VIA_KEY_NOT_FOUND, "via keys list"},
-    {VIA_KEY_ACTIVE, "via keys list"},
-    {VIA_KEY_IN_USE, "via keys list"},
-    {VIA_AUDIT_BROKEN, "via audit --json"},
-    {VIA_STATE_CORRUPT, "ls -l {state}/backups"},
-    {VIA_DISK_FULL, "df -h {state}"},
-    {VIA_STORAGE_FULL, "df -h {state}"},
-    {VIA_CONTROL_BUSY, "{line}"},
-    {VIA_AGENT_NOT_RUNNING, "viad --state-dir {state}"},
-    {VIA_AGENT_UNREACHABLE, "viad --state-dir {state}"},
-    {VIA_AGENT_VERSION_MISMATCH, "via status"},
-    {VIA_STORAGE_MISSING,
-     "via addon ensure sqlite {name} --app {app} --bind {binding}{on} --repair"},
-    {VIA_STORAGE_UNREADABLE, "via doctor --fix"},
-    {VIA_STORAGE_READONLY, "via doctor --fix"},
-    {VIA_STORAGE_CORRUPT, "via backup list"},
-    {VIA_SNAPSHOT_NOT_FOUND,
-     "via sql \"SELECT id, addon, app, state, created_at FROM via_snapshots\""},
-    {VIA_SNAPSHOT_MISSING, "via doctor"},
-    {VIA_SNAPSHOT_CORRUPT, "via addon snapshots {name}{of}"},
-    {VIA_RESTORE_TIMEOUT, "{line} --force-after-timeout"},
-    {VIA_PATH_INVALID, "ls -l {file}"},
-    {VIA_PATH_UNWRITABLE, "ls -ld {folder}"},
-    {VIA_BINDING_NOT_DEPLOYED, "vary app deploy {app}{on}"},
-    {VIA_RUNTIME_NOT_RUNNING, "via run {app}{on} -- COMMAND"},
-    {VIA_RUNTIME_IDENTITY_EXPIRED, "vary app repair {app}{target}"},
-    {VIA_TOKEN_MISSING, "vary app repair {app}{target}"},
-    {VIA_TOKEN_INVALID, "vary app repair {app}{target}"},
-    {VIA_WORKLOAD_UNBOUND, "via run {app}{on} -- COMMAND"},
-    {VIA_LAUNCHER_GONE, "via run {app}{on} -- COMMAND"},
-    {VIA_BINDING_NOT_IN_RELEASE, "vary app deploy {app}{on}"},
-    {VIA_GENERATION_REVOKED, "via addon rotate-credentials {name}{of} --binding {binding}{on}"},
-    {VIA_ADDON_UNAVAILABLE, "via addon status {name}{of}"},
-    {VIA_ADDON_BLOCKED, "via addon set {name}{of} block_reads=null block_writes=null"},
-    {VIA_ADDON_DRAINING, "via status"},
-    {VIA_BACKUP_UNREADABLE, "ls -l {file}"},
-    {VIA_BACKUP_INVALID, "via backup list"},
-    {VIA_BACKUP_UNTRUSTED, "via sql \"SELECT id, path, fingerprint FROM via_backups\""},
-    {VIA_PASSPHRASE_REQUIRED, "{line} --passphrase-file FILE"},
-    {VIA_PASSPHRASE_UNREADABLE, "ls -l {passphrase}"},
-    {VIA_PASSPHRASE_WRONG, "{unopened} --passphrase-file FILE"},
-    {VIA_STATE_NOT_EMPTY, "via backup restore {file} --state-dir DIR"},
-    {VIA_STATE_RESTORING, "via backup restore {file} --state-dir {state}"},
-    {VIA_RUN_AS_ROOT, "via run {app}{on} --user USER -- COMMAND"},
-    {VIA_USER_UNKNOWN, "getent passwd"},
-    {VIA_COMMAND_NOT_FOUND, "command -v {command}"},
-    {VIA_CONFIG_UNREADABLE, "ls -ld {state}"},
-};
+/* -- what is found ----------------------------------------------------------------- */
 
 static void
-or_put(struct via_buf *b, const char *text, const char *otherwise)
+id_put(const struct cli *cli, struct cli_statement *st, const char *before)
 {
-    via_buf_puts(b, text && *text ? text : otherwise);
-}
-
-static void
-flag_put(struct via_buf *b, const char *flag, const char *value)
-{
-    if (value && *value)
-        via_buf_printf(b, " %s %s", flag, value);
-}
-
-/* The default target has to be said again only where it was typed. */
-static void
-target_put(struct via_buf *b, const char *typed, const char *found)
-{
-    if (typed && !*typed)
-        via_buf_puts(b, " --target ''");
+    if (cli->found_id[0])
+        cli_statement_text(st, before, cli->found_id);
     else
-        flag_put(b, "--target", typed ? typed : found);
+        cli_addon_put_id(cli, st, before);
+}
+
+/* Run `st` and keep what its first row has of what lines name. */
+static void
+look_run(struct cli *cli, struct cli_statement *st)
+{
+    const struct {
+        const char *column;
+        char *out;
+        size_t size;
+    } kept[] = {
+        {"app", cli->found_app, sizeof cli->found_app},
+        {"addon", cli->found_addon, sizeof cli->found_addon},
+        {"binding", cli->found_binding, sizeof cli->found_binding},
+        {"target", cli->found_target, sizeof cli->found_target},
+        {"snapshot", cli->found_snapshot, sizeof cli->found_snapshot},
+        {"backup", cli->found_backup, sizeof cli->found_backup},
+    };
+    struct cli_rows rows;
+
+    cli_query(cli, st, &rows);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const char *text = cli_rows_text(&rows, 0, kept[i].column);
+
+        if (text)
+            (void)snprintf(kept[i].out, kept[i].size, "%s", text);
+    }
+    cli->found_sealed = cli_rows_integer(&rows, 0, "backup_sealed") != 0;
+    cli->found_unreadable = cli_rows_integer(&rows, 0, "unreadable") != 0;
+    if (cli_rows_text(&rows, 0, "state"))
+        via_ignore(via_addon_state_parse(cli_rows_text(&rows, 0, "state"), &cli->found_state));
+    cli_rows_deinit(&rows);
+}
+
+/* Under which name and target the add-on is bound, and what it could come back from. */
+static void
+look_at_addon(struct cli *cli)
+{
+    struct cli_statement st;
+
+    cli_statement_init(&st, "SELECT app, addon, binding, target, snapshot, backup, backup_sealed, "
+                            "blocking = 'storage_corrupt' AS unreadable FROM via_readiness");
+    id_put(cli, &st, " WHERE addon_id = ");
+    if (cli->found_binding[0])
+        cli_statement_text(&st, " AND binding = ", cli->found_binding);
+    cli_statement_put(&st, " ORDER BY binding, target LIMIT 1");
+    look_run(cli, &st);
+}
+
+/* Which deploy claims it, so that its target can be said. */
+static void
+look_at_use(struct cli *cli)
+{
+    struct cli_statement st;
+
+    cli_statement_init(&st, "SELECT d.app, d.target FROM via_release_bindings AS r"
+                            " JOIN via_deploys AS d ON d.release = r.release");
+    id_put(cli, &st, " WHERE r.addon_id = ");
+    cli_statement_put(&st, " AND d.state IN ('pending', 'running') ORDER BY d.id LIMIT 1");
+    look_run(cli, &st);
 }
 
 static void
-state_put(struct via_buf *b)
+look_at_state(struct cli *cli)
 {
-    char path[VIA_PATH_SIZE];
+    struct cli_statement st;
 
-    via_buf_puts(b, via_root_path(path, sizeof path) ? path : "DIR");
+    cli_statement_init(&st, "SELECT app, name AS addon, state FROM via_addons");
+    id_put(cli, &st, " WHERE id = ");
+    look_run(cli, &st);
 }
+
+void
+cli_remedy_look(struct cli *cli)
+{
+    struct via_error refused = cli->error;
+
+    if (!cli_operand(cli, "NAME") && !cli->found_id[0])
+        return;
+    memset(&cli->error, 0, sizeof cli->error);
+    switch (refused.status) {
+    case VIA_STORAGE_MISSING:
+    case VIA_STORAGE_CORRUPT:
+    case VIA_ADDON_BOUND:
+        look_at_addon(cli);
+        break;
+    case VIA_ADDON_IN_USE:
+        look_at_use(cli);
+        break;
+    case VIA_ADDON_UNAVAILABLE:
+        look_at_state(cli);
+        break;
+    default:
+        break;
+    }
+    cli->error = refused;
+}
+
+/* The newest archive in the state root's own folder, where the control plane cannot be asked: ids
+ * sort by time. "" when there is none. */
+static void
+backup_look(char out[VIA_PATH_SIZE])
+{
+    char root[VIA_PATH_SIZE - 128], folder[VIA_PATH_SIZE];
+    char id[VIA_ID_SIZE], newest[VIA_ID_SIZE] = "";
+    const struct dirent *entry;
+    DIR *dir;
+
+    out[0] = '\0';
+    if (!via_root_path(root, sizeof root))
+        return;
+    (void)snprintf(folder, sizeof folder, "%s/backups", root);
+    dir = opendir(folder);
+    while (dir && (entry = readdir(dir)) != NULL) {
+        (void)snprintf(id, sizeof id, "%.*s", (int)strcspn(entry->d_name, "."), entry->d_name);
+        if (via_id_is("backup", id) && strcmp(entry->d_name + strlen(id), ".tar.zst") == 0 &&
+            strcmp(id, newest) > 0)
+            memcpy(newest, id, sizeof newest);
+    }
+    if (newest[0])
+        (void)snprintf(out, VIA_PATH_SIZE, "%s/backups/%s.tar.zst", root, newest);
+    if (dir)
+        (void)closedir(dir);
+}
+
+/* -- what was typed ---------------------------------------------------------------- */
 
 /* What was typed, from the program's name on, without --json and the option `left_out`. */
 static void
-line_put(const struct cli *cli, int left_out, struct via_buf *b)
+typed_put(const struct cli *cli, int left_out, struct via_buf *b)
 {
     const struct cli_args *a = &cli->args;
 
     via_buf_puts(b, a->program);
-    for (size_t i = 0; i < a->word_count; i++)
-        via_buf_printf(b, strchr(a->words[i], ' ') ? " \"%s\"" : " %s", a->words[i]);
+    for (size_t i = 0; i < a->word_count; i++) {
+        via_buf_putc(b, ' ');
+        via_buf_put_word(b, a->words[i]);
+    }
     for (int i = 0; i < CLI_OPT_COUNT; i++) {
         if (!a->option[i] || i == CLI_OPT_JSON || i == left_out)
             continue;
         via_buf_printf(b, " --%s", cli_options[i].word);
-        if (a->option[i][0])
-            via_buf_printf(b, " %s", a->option[i]);
+        if (!cli_options[i].value || (cli_options[i].value[0] == '[' && !a->option[i][0]))
+            continue;
+        via_buf_putc(b, ' ');
+        via_buf_put_word(b, a->option[i]);
     }
     if (a->command)
         via_buf_puts(b, " -- COMMAND");
-}
-
-static void
-folder_put(const char *file, struct via_buf *b)
-{
-    const char *slash = file ? strrchr(file, '/') : NULL;
-
-    if (slash && slash > file)
-        via_buf_put(b, file, (size_t)(slash - file));
-    else
-        via_buf_puts(b, slash ? "/" : ".");
-}
-
-static const char *
-name_typed(const struct cli *cli)
-{
-    const char *name = cli_operand(cli, "NAME");
-
-    return name ? name : cli_operand(cli, "ADDON_OR_BINDING");
-}
-
-static const char *
-binding_typed(const struct cli *cli)
-{
-    const char *binding = cli_option(cli, CLI_OPT_BINDING);
-
-    if (!binding)
-        binding = cli_option(cli, CLI_OPT_BIND);
-    if (!binding)
-        binding = cli_operand(cli, "ADDON_OR_BINDING");
-    return binding ? binding : cli->found_binding;
 }
 
 static void
@@ -205,67 +185,51 @@ help_put(const struct cli *cli, struct via_buf *b)
     via_buf_puts(b, " --help");
 }
 
+/* The first text that there is. */
+static const char *
+first_of(const char *a, const char *b, const char *c)
+{
+    if (a && *a)
+        return a;
+    return b && *b ? b : c;
+}
+
+static const char *
+binding_of(const struct cli *cli)
+{
+    return first_of(cli_option(cli, CLI_OPT_BINDING), cli_option(cli, CLI_OPT_BIND),
+                    first_of(cli_operand(cli, "ADDON_OR_BINDING"), cli->found_binding, NULL));
+}
+
 static void
-word_put(const struct cli *cli, const char *word, size_t n, struct via_buf *b)
+facts_find(const struct cli *cli, enum via_status status, struct via_remedy_facts *f)
 {
     const char *target = cli_option(cli, CLI_OPT_TARGET);
-    const char *meant = target && *target ? target : "''";
 
-    if (!target && cli->found_target[0])
-        meant = cli->found_target;
-
-#define IS(text) (n == sizeof(text) - 1 && memcmp(word, text, n) == 0)
-    if (IS("app"))
-        or_put(b, cli_app(cli) ? cli_app(cli) : cli->found_app, "APP");
-    else if (IS("name"))
-        or_put(b, name_typed(cli) ? name_typed(cli) : cli->found_addon, "NAME");
-    else if (IS("binding"))
-        or_put(b, binding_typed(cli), "BINDING");
-    else if (IS("of"))
-        flag_put(b, "--app", cli_app(cli));
-    else if (IS("on"))
-        target_put(b, target, cli->found_target);
-    else if (IS("target"))
-        via_buf_printf(b, " --target %s", meant);
-    else if (IS("snapshot"))
-        or_put(b, cli->found_snapshot, "ID");
-    else if (IS("from"))
-        or_put(b, cli_option(cli, CLI_OPT_FROM), "FILE");
-    else if (IS("file"))
-        or_put(b, cli_operand(cli, "FILE"), "FILE");
-    else if (IS("passphrase"))
-        or_put(b, cli_option(cli, CLI_OPT_PASSPHRASE_FILE), "FILE");
-    else if (IS("folder"))
-        folder_put(cli_operand(cli, "FILE"), b);
-    else if (IS("command"))
-        or_put(b, cli->args.command ? cli->args.command[0] : NULL, "COMMAND");
-    else if (IS("state"))
-        state_put(b);
-    else if (IS("line"))
-        line_put(cli, CLI_OPT_JSON, b);
-    else if (IS("unopened"))
-        line_put(cli, CLI_OPT_PASSPHRASE_FILE, b);
-    else
-        help_put(cli, b);
-#undef IS
+    *f = (struct via_remedy_facts){
+        .why = status,
+        .app = first_of(cli_app(cli), cli->found_app, NULL),
+        .target = target ? target : cli->found_target,
+        .target_said = target != NULL,
+        .addon = first_of(cli->found_addon, cli_operand(cli, "NAME"),
+                          cli_operand(cli, "ADDON_OR_BINDING")),
+        .binding = binding_of(cli),
+        .addon_state = cli->found_state,
+        .snapshot = cli->found_snapshot,
+        .backup = cli->found_backup,
+        .backup_sealed = cli->found_sealed,
+        .is_unreadable = cli->found_unreadable,
+        .from = cli_option(cli, CLI_OPT_FROM),
+        .file = first_of(cli_operand(cli, "FILE"), cli_option(cli, CLI_OPT_ENV_FILE),
+                         cli_option(cli, CLI_OPT_TOKEN_DIR)),
+        .passphrase = cli_option(cli, CLI_OPT_PASSPHRASE_FILE),
+        .command = cli->args.command ? cli->args.command[0] : NULL,
+        .restores = cli_option(cli, CLI_OPT_SNAPSHOT) != NULL,
+        .names_generation = cli_option(cli, CLI_OPT_GENERATION) != NULL,
+    };
 }
 
-static void
-template_put(const struct cli *cli, const char *line, struct via_buf *b)
-{
-    while (*line) {
-        size_t plain = strcspn(line, "{");
-        size_t word;
-
-        via_buf_put(b, line, plain);
-        line += plain;
-        if (!*line)
-            return;
-        word = strcspn(++line, "}");
-        word_put(cli, line, word, b);
-        line += word + 1;
-    }
-}
+/* -- the line ---------------------------------------------------------------------- */
 
 static void
 usage_put(const struct cli *cli, struct via_buf *b)
@@ -278,33 +242,78 @@ usage_put(const struct cli *cli, struct via_buf *b)
         cli_usage_put_noun(b, cli_verbs, cli_verb_count, a->program, a->noun);
 }
 
-/* The line for `status` in this situation; NULL when there is none of its own. */
-static const char *
-line_of(const struct cli *cli, enum via_status status)
-{
-    bool restores = cli_option(cli, CLI_OPT_SNAPSHOT) != NULL;
-
-    /* An empty database would be less than what a snapshot still has. */
-    if ((status == VIA_STORAGE_MISSING || status == VIA_STORAGE_CORRUPT) &&
-        cli->found_snapshot[0] && !restores)
-        return "via addon restore {name} --app {app} --snapshot {snapshot} --drain";
-    if (status == VIA_STATE_INVALID && restores)
-        return "via addon snapshots {name}{of}";
-    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
-        if (remedies[i].status == status)
-            return remedies[i].line;
-    return NULL;
-}
-
 void
 cli_remedy_put(const struct cli *cli, enum via_status status, struct via_buf *b)
 {
-    const char *line = status == VIA_USAGE ? NULL : line_of(cli, status);
+    enum { LINE, UNOPENED, UNPLACED, HELP, REMEDY, TEXTS };
+    char state[VIA_PATH_SIZE], backup[VIA_PATH_SIZE];
+    struct via_buf texts[TEXTS] = {0};
+    struct via_remedy_facts f;
 
-    if (line)
-        template_put(cli, line, b);
-    else if (status == VIA_USAGE)
+    if (status == VIA_USAGE) {
         usage_put(cli, b);
-    else
-        help_put(cli, b);
+        return;
+    }
+    facts_find(cli, status, &f);
+    typed_put(cli, CLI_OPT_JSON, &texts[LINE]);
+    typed_put(cli, CLI_OPT_PASSPHRASE_FILE, &texts[UNOPENED]);
+    typed_put(cli, CLI_OPT_STATE_DIR, &texts[UNPLACED]);
+    help_put(cli, &texts[HELP]);
+    f.line = via_buf_text(&texts[LINE]);
+    f.unopened = via_buf_text(&texts[UNOPENED]);
+    f.unplaced = via_buf_text(&texts[UNPLACED]);
+    f.help = via_buf_text(&texts[HELP]);
+    if (via_root_path(state, sizeof state))
+        f.state_dir = state;
+    if (status == VIA_STATE_CORRUPT) {
+        backup_look(backup);
+        f.backup = backup;
+    }
+    via_remedy_put(&f, &texts[REMEDY]);
+    cli_remedy_put_line(cli, via_buf_text(&texts[REMEDY]), b);
+    for (int i = 0; i < TEXTS; i++)
+        via_buf_deinit(&texts[i]);
+}
+
+static bool
+says(const char *command, size_t n, const char *option)
+{
+    return memmem(command, n, option, strlen(option)) != NULL;
+}
+
+/* One command of a line. What sudo starts does not see VIA_STATE_DIR either. */
+static void
+command_put(const struct cli *cli, const char *command, size_t n, struct via_buf *b)
+{
+    bool sudo = strncmp(command, "sudo ", 5) == 0;
+    const char *program = command + (sudo ? 5 : 0);
+    size_t name = strcspn(program, " ");
+    bool ours = (name == 3 && strncmp(program, "via", 3) == 0) ||
+                (name == 4 && strncmp(program, "vary", 4) == 0);
+    const char *root = cli_option(cli, CLI_OPT_STATE_DIR);
+    size_t head = (size_t)(program - command) + name;
+
+    if (!root && sudo)
+        root = getenv("VIA_STATE_DIR");
+    if (!root || !ours || says(command, n, " --state-dir ") || says(command, n, " --help") ||
+        says(command, n, " --version")) {
+        via_buf_put(b, command, n);
+        return;
+    }
+    via_buf_put(b, command, head);
+    via_buf_puts(b, " --state-dir ");
+    via_buf_put_word(b, root);
+    via_buf_put(b, command + head, n - head);
+}
+
+void
+cli_remedy_put_line(const struct cli *cli, const char *line, struct via_buf *b)
+{
+    const char *end;
+
+    for (; (end = strstr(line, " && ")) != NULL; line = end + strlen(" && ")) {
+        command_put(cli, line, (size_t)(end - line), b);
+        via_buf_puts(b, " && ");
+    }
+    command_put(cli, line, strlen(line), b);
 }

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Write the row. */
 static int64_t
@@ -62,6 +63,26 @@ via_backup_find(struct via_sql *db, const char *id, struct via_backup *out)
         via_sql_text(q, 3, out->created_at, sizeof out->created_at);
     }
     via_sql_end(db, q);
+    return found;
+}
+
+bool
+via_backup_newest(struct via_sql *db, const char *addon_id, char path[VIA_PATH_SIZE], bool *sealed)
+{
+    sqlite3_stmt *q = via_sql_stmt(
+        db, "SELECT path, sealed FROM main.backups WHERE state = 'ready' AND absent = 0 AND"
+            " created_at >= (SELECT created_at FROM main.addons WHERE id = ?1) ORDER BY rid DESC");
+    bool found = false;
+
+    via_sql_bind_text(db, q, 1, addon_id);
+    while (!found && via_sql_row(db, q)) {
+        via_sql_text(q, 0, path, VIA_PATH_SIZE);
+        *sealed = sqlite3_column_int(q, 1) != 0;
+        found = access(path, F_OK) == 0; /* most are taken to another host */
+    }
+    via_sql_end(db, q);
+    if (!found)
+        path[0] = '\0';
     return found;
 }
 

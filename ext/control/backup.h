@@ -25,6 +25,11 @@ int64_t via_backup_put(struct via_store *s, const char *path, const char *passph
 
 bool via_backup_find(struct via_sql *db, const char *id, struct via_backup *out);
 
+/* Write the path of the newest archive that holds every add-on of its time, `addon_id` among them,
+ * and is still where it was written, and whether its keys are sealed. False when there is none. */
+bool via_backup_newest(struct via_sql *db, const char *addon_id, char path[VIA_PATH_SIZE],
+                       bool *sealed);
+
 /* Outcomes, in a transaction of effects/. */
 void via_backup_ready(struct via_store *s, const char *id,
                       const struct via_backup_outcome *outcome);

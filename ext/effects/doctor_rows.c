@@ -1,11 +1,13 @@
 /* doctor_rows.c: rows without files, files without rows, and what was not finished. The walk has
  * been made before the rows are read: a folder is made after its row is committed. */
 #include "base/clock.h"
+#include "control/backup.h"
 #include "control/env.h"
 #include "control/schedule.h"
 #include "control/snapshot.h"
 #include "effects/doctor_look.h"
 #include "provider/provider.h"
+#include "rules/remedy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,22 +35,24 @@ path_exists(struct doctor *d, const char *relative)
     return lstat(path, &st) == 0;
 }
 
-/* The line that makes the storage of an add-on sound: columns name, app, binding, target,
- * id. */
+/* The line that makes the storage of an add-on sound, which is missing, damaged or left by a
+ * failure: columns name, app, binding, target, id. */
 static void
-advise_repair(struct doctor *d, struct doctor_finding *f, sqlite3_stmt *q)
+advise_repair(struct doctor *d, struct doctor_finding *f, enum via_status why, sqlite3_stmt *q)
 {
-    const char *binding = row_text(q, 2), *target = row_text(q, 3);
-    char snapshot[VIA_ID_SIZE];
+    char snapshot[VIA_ID_SIZE] = "", backup[VIA_PATH_SIZE] = "";
+    struct via_remedy_facts facts = {.why = why,
+                                     .addon = row_text(q, 0),
+                                     .app = row_text(q, 1),
+                                     .binding = row_text(q, 2),
+                                     .target = row_text(q, 3),
+                                     .snapshot = snapshot,
+                                     .backup = backup,
+                                     .is_unreadable = why == VIA_STORAGE_CORRUPT};
 
-    if (via_snapshot_newest(d->db, row_text(q, 4), snapshot)) {
-        doctor_advise(f, "via addon restore %s --app %s --snapshot %s --drain", row_text(q, 0),
-                      row_text(q, 1), snapshot);
-        return;
-    }
-    doctor_advise(f, "via addon ensure sqlite %s --app %s --bind %s%s%s --repair", row_text(q, 0),
-                  row_text(q, 1), *binding ? binding : "DATABASE", *target ? " --target " : "",
-                  target);
+    (void)via_snapshot_newest(d->db, row_text(q, 4), snapshot);
+    (void)via_backup_newest(d->db, row_text(q, 4), backup, &facts.backup_sealed);
+    via_remedy_text(&facts, f->remediation, sizeof f->remediation);
 }
 
 #define ADDON_AND_BINDING                                                                          \
@@ -67,7 +71,7 @@ find_missing(struct doctor *d, sqlite3_stmt *q)
     doctor_begin(&f, DOCTOR_STORAGE_MISSING, row_text(q, 4));
     doctor_say(&f, "the database file of add-on %s of app %s is %s", row_text(q, 0), row_text(q, 1),
                path_exists(d, relative) ? "empty" : "missing");
-    advise_repair(d, &f, q);
+    advise_repair(d, &f, VIA_STORAGE_MISSING, q);
     doctor_end(d, &f);
 }
 
@@ -75,16 +79,12 @@ find_missing(struct doctor *d, sqlite3_stmt *q)
 static void
 find_corrupt(struct doctor *d, sqlite3_stmt *q)
 {
-    char snapshot[VIA_ID_SIZE];
     struct doctor_finding f;
 
     doctor_begin(&f, DOCTOR_STORAGE_CORRUPT, row_text(q, 4));
     doctor_say(&f, "the database file of add-on %s of app %s is damaged", row_text(q, 0),
                row_text(q, 1));
-    if (via_snapshot_newest(d->db, row_text(q, 4), snapshot))
-        advise_repair(d, &f, q);
-    else
-        doctor_advise(&f, "via backup list");
+    advise_repair(d, &f, VIA_STORAGE_CORRUPT, q);
     doctor_end(d, &f);
 }
 
@@ -159,7 +159,7 @@ look_failed(struct doctor *d)
         doctor_say(&f, "making add-on %s of app %s failed: %s", row_text(q, 0), row_text(q, 1),
                    *row_text(q, 5) ? row_text(q, 5) : "its process died");
         if (sqlite3_column_int(q, 6))
-            advise_repair(d, &f, q);
+            advise_repair(d, &f, VIA_ADDON_FAILED_WITH_DATA, q);
         else
             doctor_advise(&f, "via addon create sqlite %s --app %s%s%s", row_text(q, 0),
                           row_text(q, 1), *source ? " --from " : "",

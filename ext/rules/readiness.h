@@ -5,8 +5,7 @@
 #ifndef VIA_RULES_READINESS_H
 #define VIA_RULES_READINESS_H
 
-#include "rules/lifecycle.h"
-#include "via/model.h"
+#include "rules/remedy.h"
 
 struct via_readiness_facts {
     const char *addon;
@@ -17,11 +16,12 @@ struct via_readiness_facts {
     bool storage_present;
     bool storage_readable;
     bool storage_writable;
-    bool storage_sound;      /* as far as a glance tells */
-    const char *snapshot;    /* the newest that could be restored; "" when there is none */
+    bool storage_sound;   /* as far as a glance tells */
+    const char *snapshot; /* the newest that could be restored; "" when there is none */
+    const char *backup;   /* the newest archive that holds it; "" when there is none */
+    bool backup_sealed;
     bool deployed;           /* a running or pending deploy's release claims it */
     bool deployed_elsewhere; /* the app has deploys on a named target: the default one is said */
-    bool deploy_running;     /* that deploy has had an instance */
     bool instance_running;   /* an instance with a live lease */
     bool instance_expired;   /* one whose lease has run out */
 };
@@ -34,7 +34,7 @@ struct via_readiness {
     bool usable_by_app;
     enum via_status blocking; /* VIA_OK when usable */
     char reason[VIA_MESSAGE_SIZE];
-    char remediation[VIA_MESSAGE_SIZE];
+    char remediation[VIA_REMEDY_SIZE];
 };
 
 void via_readiness_decide(const struct via_readiness_facts *f, struct via_readiness *out);

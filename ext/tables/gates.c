@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "control/access.h"
 #include "control/addon.h"
+#include "control/snapshot.h"
 #include "provider/provider.h"
 #include "rules/remedy.h"
 #include "tables/tables.h"
@@ -14,7 +15,7 @@ enum { GATE, VERDICT, CODE, REASON, REMEDIATION, INSTANCE, BINDING, OPERATION };
 
 struct scratch {
     struct via_gate_answer answer;
-    char remediation[VIA_MESSAGE_SIZE];
+    char remediation[VIA_REMEDY_SIZE];
 };
 
 static const struct via_column columns[] = {
@@ -47,8 +48,12 @@ static void
 gates_advise(struct via_sql *db, const struct via_gate_question *ask, struct scratch *out)
 {
     char app[VIA_NAME_SIZE] = "", target[VIA_NAME_SIZE] = "";
-    struct via_refused refused = {
-        .why = out->answer.why.status, .app = app, .target = target, .binding = ask->binding};
+    char snapshot[VIA_ID_SIZE] = "";
+    struct via_remedy_facts refused = {.why = out->answer.why.status,
+                                       .app = app,
+                                       .target = target,
+                                       .binding = ask->binding,
+                                       .snapshot = snapshot};
     struct via_addon a = {0};
     sqlite3_stmt *q = via_sql_stmt(db, "SELECT app, target FROM v_instances WHERE id = ?1");
 
@@ -62,7 +67,9 @@ gates_advise(struct via_sql *db, const struct via_gate_question *ask, struct scr
         (void)via_addon_find_id(db, out->answer.addon_id, &a);
     refused.addon = a.name;
     refused.addon_state = a.state;
-    via_remedy_put(&refused, out->remediation);
+    if (refused.why == VIA_STORAGE_MISSING)
+        (void)via_snapshot_newest(db, out->answer.addon_id, snapshot);
+    via_remedy_text(&refused, out->remediation, sizeof out->remediation);
 }
 
 static void

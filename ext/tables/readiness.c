@@ -1,6 +1,8 @@
 /* via_readiness: one row for each live add-on and binding of it: usable now, or what stands in the
- * way. Decided by rules/readiness from the rows and a look at the storage. */
+ * way. Decided by rules/readiness from the rows and a look at the storage. Beside that, what its
+ * content could come back from. */
 #include "rules/readiness.h"
+#include "control/backup.h"
 #include "control/release.h"
 #include "control/snapshot.h"
 #include "provider/provider.h"
@@ -22,7 +24,10 @@ enum {
     BLOCKING,
     OWNER,
     REASON,
-    REMEDIATION
+    REMEDIATION,
+    SNAPSHOT,
+    BACKUP,
+    BACKUP_SEALED
 };
 
 static const struct via_column columns[] = {
@@ -40,27 +45,70 @@ static const struct via_column columns[] = {
     [OWNER] = {"owner", "TEXT", VIA_COL_COMPUTED},
     [REASON] = {"reason", "TEXT", VIA_COL_COMPUTED},
     [REMEDIATION] = {"remediation", "TEXT", VIA_COL_COMPUTED},
+    [SNAPSHOT] = {"snapshot", "TEXT", VIA_COL_COMPUTED | VIA_COL_ASIDE},
+    [BACKUP] = {"backup", "TEXT", VIA_COL_COMPUTED | VIA_COL_ASIDE},
+    [BACKUP_SEALED] = {"backup_sealed", "INTEGER", VIA_COL_COMPUTED | VIA_COL_ASIDE},
+};
+
+/* What the content of an add-on could come back from; "" when there is none. */
+struct sources {
+    bool found;
+    char snapshot[VIA_ID_SIZE];
+    char backup[VIA_PATH_SIZE];
+    bool backup_sealed;
 };
 
 struct scratch {
     bool decided;
     struct via_readiness r;
+    char addon_id[VIA_ID_SIZE];
+    struct sources sources;
 };
+
+static const struct sources *
+sources_find(struct via_sql *db, struct scratch *scratch)
+{
+    struct sources *out = &scratch->sources;
+
+    if (!out->found) {
+        (void)via_snapshot_newest(db, scratch->addon_id, out->snapshot);
+        (void)via_backup_newest(db, scratch->addon_id, out->backup, &out->backup_sealed);
+    }
+    out->found = true;
+    return out;
+}
+
+/* Look at the storage, and when that is lost at what it could come back from. */
+static void
+readiness_look(struct via_store *s, const char *type, struct scratch *scratch,
+               struct via_readiness_facts *f)
+{
+    const struct via_provider *provider = via_provider_find(type);
+    struct via_storage_facts storage = {0};
+
+    if (provider)
+        provider->probe(&s->root, scratch->addon_id, &storage);
+    f->storage_present = storage.present;
+    f->storage_readable = storage.readable;
+    f->storage_writable = storage.writable;
+    f->storage_sound = !storage.present || provider->looks_sound(&s->root, scratch->addon_id);
+    if (!storage.present || !f->storage_sound)
+        (void)sources_find(via_store_db(s), scratch);
+    f->snapshot = scratch->sources.snapshot;
+    f->backup = scratch->sources.backup;
+    f->backup_sealed = scratch->sources.backup_sealed;
+}
 
 static void
 readiness_decide(struct via_store *s, int64_t rid, struct scratch *out)
 {
     struct via_sql *db = via_store_db(s);
-    const struct via_provider *provider;
-    struct via_storage_facts storage = {0};
     struct via_readiness_facts f = {0};
-    char snapshot[VIA_ID_SIZE] = "";
     sqlite3_stmt *q = via_sql_stmt(db, "SELECT addon, app, binding, target, addon_state, type,"
                                        " addon_id, deployed, instance_running, instance_expired"
                                        " FROM v_readiness WHERE addon_rid = ?1 >> 20 AND rid = ?1");
 
     via_sql_bind_int(db, q, 1, rid);
-    f.snapshot = snapshot;
     if (via_sql_row(db, q)) {
         f.addon = (const char *)sqlite3_column_text(q, 0);
         f.app = (const char *)sqlite3_column_text(q, 1);
@@ -68,16 +116,8 @@ readiness_decide(struct via_store *s, int64_t rid, struct scratch *out)
         f.target = (const char *)sqlite3_column_text(q, 3);
         if (!via_addon_state_parse((const char *)sqlite3_column_text(q, 4), &f.addon_state))
             f.addon_state = VIA_ADDON_IS_FAILED;
-        provider = via_provider_find((const char *)sqlite3_column_text(q, 5));
-        if (provider)
-            provider->probe(&s->root, (const char *)sqlite3_column_text(q, 6), &storage);
-        f.storage_present = storage.present;
-        f.storage_readable = storage.readable;
-        f.storage_writable = storage.writable;
-        f.storage_sound = !storage.present ||
-                          provider->looks_sound(&s->root, (const char *)sqlite3_column_text(q, 6));
-        if (!storage.present || !f.storage_sound)
-            (void)via_snapshot_newest(db, (const char *)sqlite3_column_text(q, 6), snapshot);
+        via_sql_text(q, 6, out->addon_id, sizeof out->addon_id);
+        readiness_look(s, (const char *)sqlite3_column_text(q, 5), out, &f);
         f.deployed = sqlite3_column_int(q, 7) != 0;
         f.deployed_elsewhere = !f.deployed && via_deploy_is_elsewhere(db, f.app);
         f.instance_running = sqlite3_column_int(q, 8) != 0;
@@ -97,12 +137,28 @@ readiness_text(sqlite3_context *context, const char *text)
 }
 
 static void
+readiness_source(struct via_store *s, int i, struct scratch *scratch, sqlite3_context *context)
+{
+    const struct sources *sources = sources_find(via_store_db(s), scratch);
+
+    via_ignore(via_sql_take(via_store_db(s), NULL));
+    if (i == BACKUP_SEALED)
+        sqlite3_result_int(context, sources->backup_sealed);
+    else
+        readiness_text(context, i == BACKUP ? sources->backup : sources->snapshot);
+}
+
+static void
 readiness_compute(struct via_store *s, int64_t rid, int i, void *scratch, sqlite3_context *context)
 {
     struct scratch *out = scratch;
 
     if (!out->decided)
         readiness_decide(s, rid, out);
+    if (i == SNAPSHOT || i == BACKUP || i == BACKUP_SEALED) {
+        readiness_source(s, i, out, context);
+        return;
+    }
     switch (i) {
     case METADATA_READY:
         sqlite3_result_int(context, out->r.metadata_ready);

@@ -19,8 +19,8 @@ all_right(void)
         .storage_writable = true,
         .storage_sound = true,
         .snapshot = "",
+        .backup = "",
         .deployed = true,
-        .deploy_running = true,
         .instance_running = true,
     };
 }
@@ -82,7 +82,15 @@ main(void)
     check_blocked("unreadable", &f, "1011", "storage_unreadable", "operator", "via doctor");
     f = all_right();
     f.storage_sound = false;
-    check_blocked("damaged", &f, "1011", "storage_corrupt", "operator", "via backup list");
+    check_blocked("damaged", &f, "1011", "storage_corrupt", "operator",
+                  "via addon destroy app-db --app api --force && via addon create sqlite app-db");
+    via_readiness_decide(&f, &r);
+    CHECK(strstr(r.reason, "neither a snapshot nor a backup"), "that all is lost is said");
+    f.backup = "/b.tar.zst";
+    check_blocked("damaged, with a backup", &f, "1011", "storage_corrupt", "operator",
+                  "via backup restore /b.tar.zst --state-dir via-restored");
+    via_readiness_decide(&f, &r);
+    CHECK(!strstr(r.reason, "neither"), "and only then");
     f.snapshot = "snap_1";
     check_blocked("damaged, with a snapshot", &f, "1011", "storage_corrupt", "operator",
                   "via addon restore app-db --app api --snapshot snap_1 --drain");
@@ -107,7 +115,7 @@ main(void)
     check_blocked("no instance", &f, "1110", "runtime_not_running", "app_owner", "via run api");
     f.instance_expired = true;
     check_blocked("lease over", &f, "1110", "runtime_identity_expired", "app_owner",
-                  "vary app repair api --target 'prod'");
+                  "vary app repair api --target prod");
     f.instance_running = true;
     via_readiness_decide(&f, &r);
     CHECK(r.usable_by_app, "one live instance beside an expired one is enough");
