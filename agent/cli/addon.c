@@ -182,7 +182,7 @@ cli_addon_list(struct cli *cli)
         cli_statement_text(&st, " AND app = ", cli_app(cli));
     cli_statement_put(&st, " ORDER BY app, name");
     cli_query(cli, &st, &rows);
-    cli_put_list(cli, &rows, "no add-ons yet; try: via addon create sqlite NAME --app APP");
+    cli_put_list(cli, &rows, "no add-ons yet", "via addon create sqlite NAME --app APP");
     cli_rows_deinit(&rows);
     return 0;
 }

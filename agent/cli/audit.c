@@ -75,7 +75,7 @@ list_put(struct cli *cli, const char *from)
         cli_statement_text(&st, " AND app = ", cli_app(cli));
     cli_statement_put(&st, " ORDER BY at, stream, seq");
     cli_query(cli, &st, &rows);
-    cli_put_list(cli, &rows, "nothing is recorded");
+    cli_put_list(cli, &rows, "nothing is recorded", NULL);
     cli_rows_deinit(&rows);
 }
 

@@ -79,7 +79,7 @@ cli_backup_list(struct cli *cli)
                                 : "SELECT id, state, size_bytes, sealed, created_at, path FROM"
                                   " via_backups ORDER BY id");
     cli_query(cli, &st, &rows);
-    cli_put_list(cli, &rows, "no backups; try: via backup create");
+    cli_put_list(cli, &rows, "no backups", "via backup create");
     cli_rows_deinit(&rows);
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "cli/progress.h"
+#include "cli/remedy.h"
 #include "effects/effects.h"
 
 #include "base/error.h"
@@ -154,9 +155,26 @@ cli_execute(struct cli *cli, const struct cli_statement *st, struct cli_rows *ro
     cli_progress_end();
     if (!via_sql_ok(&cli->sql))
         cli_take_error(cli);
-    if (rows && rows->failed)
-        (void)via_error_set(&cli->error, VIA_OUT_OF_MEMORY, "out of memory");
     sqlite3_finalize(q);
+}
+
+/* The tables say a line to type for whoever finds the state root as they did. */
+static void
+cli_place_lines(struct cli *cli, struct cli_rows *rows)
+{
+    struct via_buf line;
+
+    via_buf_init(&line);
+    for (size_t i = 0; cli_option(cli, CLI_OPT_STATE_DIR) && i < rows->count; i++) {
+        const char *said = cli_rows_text(rows, i, "remediation");
+
+        if (!said)
+            continue;
+        cli_remedy_put_line(cli, said, &line);
+        cli_rows_set_text(rows, i, "remediation", via_buf_text(&line));
+        via_buf_reset(&line);
+    }
+    via_buf_deinit(&line);
 }
 
 bool
@@ -168,6 +186,9 @@ cli_query(struct cli *cli, struct cli_statement *st, struct cli_rows *rows)
     else
         cli_execute(cli, st, rows);
     cli_statement_deinit(st);
+    cli_place_lines(cli, rows);
+    if (rows->failed)
+        (void)via_error_set(&cli->error, VIA_OUT_OF_MEMORY, "out of memory");
     return cli_ok(cli);
 }
 
@@ -218,15 +239,20 @@ cli_refuse(struct cli *cli, enum via_status status, const char *format, ...)
 }
 
 void
-cli_put_list(struct cli *cli, const struct cli_rows *rows, const char *none)
+cli_put_list(struct cli *cli, const struct cli_rows *rows, const char *none, const char *line)
 {
+    struct via_buf placed;
+
     if (!cli_answers(cli))
         return;
     if (cli_is_json(cli)) {
         cli_rows_put_array(rows, &cli->out);
         via_buf_putc(&cli->out, '\n');
     } else if (rows->count == 0) {
-        (void)fprintf(stderr, "%s\n", none);
+        via_buf_init(&placed);
+        cli_remedy_put_line(cli, line ? line : "", &placed);
+        (void)fprintf(stderr, "%s%s%s\n", none, line ? "; try: " : "", via_buf_text(&placed));
+        via_buf_deinit(&placed);
     } else {
         cli_rows_put_table(rows, &cli->out);
     }

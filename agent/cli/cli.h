@@ -50,7 +50,8 @@ int64_t cli_number(struct cli *cli, enum cli_option option, int64_t min, int64_t
 /* Run `st` (or print it) and release it. False once an error is set. */
 bool cli_run(struct cli *cli, struct cli_statement *st);
 
-/* As cli_run, keeping the rows in `rows`, which is initialised here and released by the caller. */
+/* As cli_run, keeping the rows in `rows`, which is initialised here and released by the caller.
+ * Lines to type among them name the state root that was typed. */
 bool cli_query(struct cli *cli, struct cli_statement *st, struct cli_rows *rows);
 
 /* Rows changed by the last statement; 1 with --show-sql. */
@@ -68,8 +69,9 @@ bool cli_ok(const struct cli *cli);
 /* May a verb put its answer: no error, and not only showing? */
 bool cli_answers(const struct cli *cli);
 
-/* Put all rows: a JSON array, or a table, or for no rows the sentence `none` on stderr. */
-void cli_put_list(struct cli *cli, const struct cli_rows *rows, const char *none);
+/* Put all rows: a JSON array, or a table, or for no rows the sentence `none` on stderr, with a line
+ * to type unless that is NULL. */
+void cli_put_list(struct cli *cli, const struct cli_rows *rows, const char *none, const char *line);
 
 /* Put one row as a JSON object with a newline. */
 void cli_put_object(struct cli *cli, const struct cli_rows *rows);

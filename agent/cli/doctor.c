@@ -62,7 +62,7 @@ root_put(struct cli *cli)
 
 /* A finding is sentences: lines below each other read better than a table as wide as they are. */
 static void
-finding_put(const struct cli_rows *rows, size_t row, struct via_buf *b)
+finding_put(struct cli *cli, const struct cli_rows *rows, size_t row)
 {
     static const struct {
         const char *before;
@@ -72,14 +72,19 @@ finding_put(const struct cli_rows *rows, size_t row, struct via_buf *b)
                  {": ", "subject"},
                  {"\n  ", "reason"},
                  {"\n  try: ", "remediation"}};
+    struct via_buf *b = &cli->out;
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (cli_rows_text(rows, row, parts[i].column)) {
             via_buf_puts(b, parts[i].before);
             cli_rows_put_named(rows, row, parts[i].column, b);
         }
-    via_buf_puts(b,
-                 cli_rows_integer(rows, row, "fixable") ? "\n  via doctor --fix mends it\n" : "\n");
+    if (cli_rows_integer(rows, row, "fixable")) {
+        via_buf_puts(b, "\n  ");
+        cli_remedy_put_line(cli, "via doctor --fix", b);
+        via_buf_puts(b, " mends it");
+    }
+    via_buf_putc(b, '\n');
 }
 
 /* Does something want mending? What is only worth knowing does not. */
@@ -115,10 +120,10 @@ cli_doctor(struct cli *cli)
         root_put(cli);
         wrong = true;
     } else if (cli_is_json(cli) || rows.count == 0) {
-        cli_put_list(cli, &rows, "nothing is wrong");
+        cli_put_list(cli, &rows, "nothing is wrong", NULL);
     } else if (cli_answers(cli)) {
         for (size_t i = 0; i < rows.count; i++)
-            finding_put(&rows, i, &cli->out);
+            finding_put(cli, &rows, i);
     }
     cli_rows_deinit(&rows);
     return wrong;

@@ -157,7 +157,7 @@ cli_env_list(struct cli *cli)
         cli_statement_text(&st, " AND target = ", cli_target(cli));
     cli_statement_put(&st, " ORDER BY name, target");
     cli_query(cli, &st, &rows);
-    cli_put_list(cli, &rows, "no values yet; try: via app env set APP NAME=VALUE");
+    cli_put_list(cli, &rows, "no values yet", "via app env set APP NAME=VALUE");
     cli_rows_deinit(&rows);
     return 0;
 }

@@ -14,7 +14,7 @@ cli_keys_list(struct cli *cli)
         cli_statement_put(&st, " WHERE state <> 'retired'");
     cli_statement_put(&st, " ORDER BY use, kid");
     cli_query(cli, &st, &rows);
-    cli_put_list(cli, &rows, "no keys yet: each is made when it is first needed");
+    cli_put_list(cli, &rows, "no keys yet: each is made when it is first needed", NULL);
     cli_rows_deinit(&rows);
     return 0;
 }

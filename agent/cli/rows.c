@@ -143,6 +143,22 @@ cli_rows_text(const struct cli_rows *rows, size_t row, const char *name)
     return cell && cell->type != SQLITE_NULL ? rows->bytes.data + cell->at : NULL;
 }
 
+void
+cli_rows_set_text(struct cli_rows *rows, size_t row, const char *name, const char *text)
+{
+    const struct cli_cell *found = rows_find(rows, row, name);
+    struct cli_cell *cell;
+
+    if (!found)
+        return;
+    cell = &rows->cells[found - rows->cells];
+    cell->type = SQLITE_TEXT;
+    cell->at = rows->bytes.len;
+    cell->n = strlen(text);
+    via_buf_put(&rows->bytes, text, cell->n + 1);
+    rows->failed |= rows->bytes.failed;
+}
+
 int64_t
 cli_rows_integer(const struct cli_rows *rows, size_t row, const char *name)
 {

@@ -41,6 +41,9 @@ void cli_rows_add(struct cli_rows *rows, sqlite3_stmt *q);
 const char *cli_rows_text(const struct cli_rows *rows, size_t row, const char *name);
 int64_t cli_rows_integer(const struct cli_rows *rows, size_t row, const char *name);
 
+/* Put `text` in the place of a value that is there. */
+void cli_rows_set_text(struct cli_rows *rows, size_t row, const char *name, const char *text);
+
 /* Append the members of one row as JSON, without braces: "id":"…","deployed":false. Columns that
  * also are in `unless` (may be NULL) are left out; the comma before is written when `more`.
  * Returns whether anything was written, or `more`. */

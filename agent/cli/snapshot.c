@@ -48,7 +48,7 @@ cli_addon_snapshots(struct cli *cli)
 {
     struct cli_statement st;
     struct cli_rows rows;
-    struct via_buf none;
+    struct via_buf line;
     char id[VIA_ID_SIZE];
 
     cli_addon_check(cli, id);
@@ -60,10 +60,11 @@ cli_addon_snapshots(struct cli *cli)
         cli_statement_put(&st, " AND state <> 'deleted'");
     cli_statement_put(&st, " ORDER BY id");
     cli_query(cli, &st, &rows);
-    via_buf_init(&none);
-    via_buf_printf(&none, "no snapshots; try: via addon snapshot %s", cli_operand(cli, "NAME"));
-    cli_put_list(cli, &rows, via_buf_text(&none));
-    via_buf_deinit(&none);
+    via_buf_init(&line);
+    via_buf_printf(&line, "via addon snapshot %s%s%s", cli_operand(cli, "NAME"),
+                   cli_app(cli) ? " --app " : "", cli_app(cli) ? cli_app(cli) : "");
+    cli_put_list(cli, &rows, "no snapshots", via_buf_text(&line));
+    via_buf_deinit(&line);
     cli_rows_deinit(&rows);
     return 0;
 }

@@ -194,7 +194,7 @@ static void
 problem_put_line(const struct cli *cli, const struct problem *p, struct via_buf *b)
 {
     if (p->remedy == VIA_OK)
-        via_buf_puts(b, p->line);
+        cli_remedy_put_line(cli, p->line, b);
     else
         cli_remedy_put(cli, p->remedy, b);
 }
