@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/root.h"
 #include "cli/appstate.h"
+#include "cli/identity.h"
 #include "cli/run/run.h"
 #include "cli/verbs.h"
 
@@ -258,7 +259,7 @@ repair_put(struct cli *cli, const struct cli_appstate *s)
             via_buf_printf(&cli->out, "%s: lease until %s, token %s\n",
                            cli_rows_text(&rows, i, "id"),
                            cli_rows_text(&rows, i, "lease_expires_at"),
-                           cli_identity_word(cli_appstate_identity(&rows, i)));
+                           cli_identity_word(cli_identity_of(&rows, i)));
     }
     cli_rows_deinit(&rows);
 }

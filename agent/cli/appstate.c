@@ -1,10 +1,7 @@
 #include "cli/appstate.h"
 
-#include "base/clock.h"
-#include "base/fs.h"
-#include "base/json.h"
+#include "cli/identity.h"
 #include "cli/remedy.h"
-#include "identity/codec.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -140,61 +137,7 @@ bindings_find(struct cli *cli, struct cli_appstate *s)
     cli_query(cli, &st, &s->bindings);
 }
 
-/* -- tokens ---------------------------------------------------------------------- */
-
-/* When the token in a file ends, Unix ms; 0 when it is none. Not verified: the agent does that. */
-static int64_t
-token_file_expiry(const char *path)
-{
-    unsigned char claims[VIA_TOKEN_SIZE];
-    const char *dot, *end;
-    via_json *doc = NULL;
-    char *text = NULL;
-    int64_t ms = 0;
-    size_t n = 0, length = 0;
-
-    if (via_fs_read(path, VIA_TOKEN_SIZE, &text, &n, NULL) != VIA_OK)
-        return 0;
-    dot = memchr(text, '.', n);
-    end = dot ? memchr(dot + 1, '.', n - (size_t)(dot + 1 - text)) : NULL;
-    if (end &&
-        via_base64url_decode(dot + 1, (size_t)(end - dot - 1), claims, sizeof claims, &length) &&
-        via_json_parse((const char *)claims, length, 4, &doc, NULL) == VIA_OK)
-        ms = 1000 * via_json_integer(via_json_member(doc, "exp"));
-    via_json_free(doc);
-    explicit_bzero(text, n);
-    free(text);
-    return ms;
-}
-
-enum cli_identity
-cli_appstate_identity(const struct cli_rows *instances, size_t row)
-{
-    const char *path = cli_rows_text(instances, row, "token_path");
-    const char *minted = cli_rows_text(instances, row, "token_expires_at");
-    const char *lease = cli_rows_text(instances, row, "lease_expires_at");
-    int64_t ends_ms = 0, lease_ms = 0;
-
-    if (path)
-        ends_ms = token_file_expiry(path);
-    else if (minted)
-        via_ignore(via_clock_parse(minted, &ends_ms));
-    if (ends_ms == 0)
-        return CLI_IDENTITY_MISSING;
-    if (!lease || !via_clock_parse(lease, &lease_ms) || lease_ms <= via_clock_now_ms())
-        return CLI_IDENTITY_EXPIRED;
-    return ends_ms <= via_clock_now_ms() ? CLI_IDENTITY_EXPIRED : CLI_IDENTITY_OK;
-}
-
-const char *
-cli_identity_word(enum cli_identity identity)
-{
-    static const char *const words[] = {[CLI_IDENTITY_OK] = "ok",
-                                        [CLI_IDENTITY_MISSING] = "missing",
-                                        [CLI_IDENTITY_EXPIRED] = "expired"};
-
-    return words[identity];
-}
+/* -- instances ------------------------------------------------------------------- */
 
 static bool
 instance_is(const struct cli_rows *instances, size_t row, const char *column, const char *word)
@@ -209,7 +152,7 @@ cli_appstate_live(const struct cli_appstate *s, size_t *row)
 {
     for (size_t i = s->instances.count; i-- > 0;)
         if (instance_is(&s->instances, i, "state", "running") &&
-            cli_appstate_identity(&s->instances, i) == CLI_IDENTITY_OK) {
+            cli_identity_of(&s->instances, i) == CLI_IDENTITY_OK) {
             *row = i;
             return true;
         }
@@ -218,9 +161,9 @@ cli_appstate_live(const struct cli_appstate *s, size_t *row)
 
 /* -- findings -------------------------------------------------------------------- */
 
-/* Add a finding about `subject`; its remedy is the code's. NULL when there are too many. */
+/* Add a finding about `subject`, with the line of its code. */
 VIA_PRINTF(5, 6)
-static struct cli_finding *
+static void
 finding_add(struct cli *cli, struct cli_appstate *s, enum via_status status, const char *subject,
             const char *format, ...)
 {
@@ -229,19 +172,43 @@ finding_add(struct cli *cli, struct cli_appstate *s, enum via_status status, con
     va_list args;
 
     if (s->count == CLI_FINDINGS_MAX)
-        return NULL;
+        return;
     f = &s->findings[s->count++];
     f->status = status;
-    f->gate[0] = '\0';
     (void)snprintf(f->subject, sizeof f->subject, "%s", subject ? subject : "");
     va_start(args, format);
     (void)vsnprintf(f->reason, sizeof f->reason, format, args);
     va_end(args);
     via_buf_init(&line);
     cli_remedy_put(cli, status, &line);
-    (void)snprintf(f->remediation, sizeof f->remediation, "%s", via_buf_text(&line));
+    f->remediation = strdup(via_buf_text(&line));
     via_buf_deinit(&line);
-    return f;
+}
+
+/* Add what a table says of the binding at hand, in its words: code, gate, reason, remediation.
+ * False when `st`, which is released, finds nothing. */
+static bool
+finding_query(struct cli *cli, struct cli_appstate *s, struct cli_statement *st)
+{
+    struct cli_finding *f;
+    struct cli_rows rows;
+    const char *code, *line;
+    bool found;
+
+    cli_query(cli, st, &rows);
+    code = cli_rows_text(&rows, 0, "code");
+    line = cli_rows_text(&rows, 0, "remediation");
+    found = code != NULL;
+    if (found && s->count < CLI_FINDINGS_MAX) {
+        f = &s->findings[s->count++];
+        f->status = via_status_parse(code, strlen(code));
+        (void)snprintf(f->subject, sizeof f->subject, "%s", cli->found_binding);
+        (void)snprintf(f->gate, sizeof f->gate, "%s", cli_rows_text(&rows, 0, "gate"));
+        (void)snprintf(f->reason, sizeof f->reason, "%s", cli_rows_text(&rows, 0, "reason"));
+        f->remediation = strdup(line ? line : "");
+    }
+    cli_rows_deinit(&rows);
+    return found;
 }
 
 static void
@@ -279,7 +246,7 @@ judge_instances(struct cli *cli, struct cli_appstate *s)
         finding_add(cli, s, VIA_RUNTIME_NOT_RUNNING, s->app,
                     "no instance of app %s is running on target '%s'", s->app, s->target);
     for (size_t i = 0; i < s->instances.count; i++) {
-        enum cli_identity identity = cli_appstate_identity(&s->instances, i);
+        enum cli_identity identity = cli_identity_of(&s->instances, i);
         const char *id = cli_rows_text(&s->instances, i, "id");
 
         if (identity != CLI_IDENTITY_OK && instance_matters(s, i, others_live))
@@ -291,33 +258,17 @@ judge_instances(struct cli *cli, struct cli_appstate *s)
     }
 }
 
-/* What ails the add-on itself, in the words of its readiness, which know what mends it. */
+/* What ails the add-on itself, as its readiness has it. */
 static bool
 judge_addon(struct cli *cli, struct cli_appstate *s, size_t row)
 {
     struct cli_statement st;
-    struct cli_finding *f;
-    struct cli_rows rows;
-    bool found;
 
-    cli_statement_init(&st, "SELECT blocking, reason, remediation FROM via_readiness");
+    cli_statement_init(&st, "SELECT blocking AS code, 'add-on' AS gate, reason, remediation "
+                            "FROM via_readiness");
     cli_statement_text(&st, " WHERE addon_id = ", cli_rows_text(&s->bindings, row, "addon_id"));
     cli_statement_put(&st, " AND NOT (metadata_ready AND storage_ready) LIMIT 1");
-    cli_query(cli, &st, &rows);
-    found = rows.count > 0;
-    if (found) {
-        const char *code = cli_rows_text(&rows, 0, "blocking");
-
-        f = finding_add(cli, s, via_status_parse(code, strlen(code)), cli->found_binding, "%s",
-                        cli_rows_text(&rows, 0, "reason"));
-        if (f) {
-            (void)snprintf(f->gate, sizeof f->gate, "add-on");
-            (void)snprintf(f->remediation, sizeof f->remediation, "%s",
-                           cli_rows_text(&rows, 0, "remediation"));
-        }
-    }
-    cli_rows_deinit(&rows);
-    return found;
+    return finding_query(cli, s, &st);
 }
 
 /* Which gate refuses the newest live instance what the binding's mode promises. */
@@ -326,25 +277,14 @@ judge_gates(struct cli *cli, struct cli_appstate *s, size_t row, const char *ins
 {
     const char *mode = cli_rows_text(&s->bindings, row, "mode");
     struct cli_statement st;
-    struct cli_finding *f;
-    struct cli_rows rows;
 
-    cli_statement_init(&st, "SELECT gate, code, reason FROM via_gates");
+    cli_statement_init(&st, "SELECT code, gate, reason, remediation FROM via_gates");
     cli_statement_text(&st, " WHERE instance = ", instance);
     cli_statement_text(&st, " AND binding = ", cli->found_binding);
     cli_statement_text(&st,
                        " AND operation = ", mode && strcmp(mode, "rw") == 0 ? "write" : "read");
     cli_statement_put(&st, " AND verdict = 'fail'");
-    cli_query(cli, &st, &rows);
-    if (rows.count > 0) {
-        const char *code = cli_rows_text(&rows, 0, "code");
-
-        f = finding_add(cli, s, via_status_parse(code, strlen(code)), cli->found_binding, "%s",
-                        cli_rows_text(&rows, 0, "reason"));
-        if (f)
-            (void)snprintf(f->gate, sizeof f->gate, "%s", cli_rows_text(&rows, 0, "gate"));
-    }
-    cli_rows_deinit(&rows);
+    (void)finding_query(cli, s, &st);
 }
 
 static void
@@ -400,4 +340,6 @@ cli_appstate_deinit(struct cli_appstate *s)
     cli_rows_deinit(&s->release);
     cli_rows_deinit(&s->instances);
     cli_rows_deinit(&s->bindings);
+    for (size_t i = 0; i < s->count; i++)
+        free(s->findings[i].remediation);
 }

@@ -13,11 +13,8 @@ struct cli_finding {
     char subject[VIA_ADDON_ROW_NAME_SIZE]; /* a binding, an instance, or the app */
     char gate[16];                         /* that refuses; "" when none was asked */
     char reason[VIA_MESSAGE_SIZE];
-    char remediation[2 * VIA_MESSAGE_SIZE];
+    char *remediation; /* NULL without memory */
 };
-
-/* Of an instance's runtime token. */
-enum cli_identity { CLI_IDENTITY_OK, CLI_IDENTITY_MISSING, CLI_IDENTITY_EXPIRED };
 
 struct cli_appstate {
     const char *app;
@@ -42,11 +39,6 @@ void cli_appstate_target(struct cli *cli, char target[VIA_NAME_SIZE]);
 /* The instances alone, of `deploy` and of those that still run. */
 void cli_appstate_instances(struct cli *cli, const char *target, const char *deploy,
                             struct cli_rows *out);
-
-/* How the token of instance `row` stands: by its file when a launcher said where that is, else by
- * what was minted last. */
-enum cli_identity cli_appstate_identity(const struct cli_rows *instances, size_t row);
-const char *cli_identity_word(enum cli_identity identity);
 
 /* The newest instance that runs and whose token holds: false when there is none. */
 bool cli_appstate_live(const struct cli_appstate *s, size_t *row);

@@ -1,6 +1,7 @@
 /* appstatus.c: `vary app status` and `vary app doctor`: the same judgement, whole or findings
  * alone. */
 #include "cli/appstate.h"
+#include "cli/identity.h"
 #include "cli/verbs.h"
 
 #include <string.h>
@@ -75,7 +76,7 @@ rows_put_json(const struct cli_appstate *s, const struct cli_rows *rows, bool ar
         via_buf_puts(b, i ? ",\n{" : "{");
         (void)cli_rows_put_members(rows, i, NULL, false, b);
         if (are_instances)
-            member_put(b, ",\"identity\":", cli_identity_word(cli_appstate_identity(rows, i)));
+            member_put(b, ",\"identity\":", cli_identity_word(cli_identity_of(rows, i)));
         member_put(b, ",\"blocking\":", f ? via_status_word(f->status) : NULL);
         via_buf_putc(b, '}');
     }
@@ -118,7 +119,8 @@ findings_put(const struct cli_appstate *s, struct via_buf *b)
 
         via_buf_printf(b, "%s: %s\n  %s%s%s%s (%s)\n  try: %s\n", via_status_word(f->status),
                        f->subject, f->gate[0] ? "the " : "", f->gate, f->gate[0] ? " gate: " : "",
-                       f->reason, via_status_owner(f->status), f->remediation);
+                       f->reason, via_status_owner(f->status),
+                       f->remediation ? f->remediation : "");
     }
 }
 
@@ -137,7 +139,7 @@ instances_put(const struct cli_appstate *s, struct via_buf *b)
                        cli_rows_text(&s->instances, i, "state"),
                        or_none(cli_rows_text(&s->instances, i, "launcher")),
                        cli_rows_text(&s->instances, i, "lease_expires_at"),
-                       cli_identity_word(cli_appstate_identity(&s->instances, i)));
+                       cli_identity_word(cli_identity_of(&s->instances, i)));
 }
 
 static void
