@@ -176,6 +176,7 @@ cli_agent_read(const struct cli_agent *agent, const char *token, const char *bin
     via_buf_init(&body);
     via_buf_init(&request);
     via_buf_init(&answer);
+    request.secret = true;
     via_buf_puts(&body, "{\"binding\":");
     via_buf_put_json(&body, binding, strlen(binding));
     via_buf_puts(&body, ",\"sql\":\"SELECT count(*) FROM sqlite_schema\"}");
@@ -188,7 +189,6 @@ cli_agent_read(const struct cli_agent *agent, const char *token, const char *bin
     if (status == VIA_OK && answer_status(&answer) != 200)
         status = answer_refusal(&answer, e);
     via_buf_deinit(&body);
-    explicit_bzero(request.data, request.len);
     via_buf_deinit(&request);
     via_buf_deinit(&answer);
     return status;

@@ -1,5 +1,6 @@
 /* main.c: understand the words, run the verb, say how it went. */
 #include "cli/remedy.h"
+#include "cli/secret.h"
 #include "cli/verbs.h"
 
 #include "base/error.h"
@@ -120,6 +121,7 @@ main(int argc, char **argv)
     struct cli cli;
     int code;
 
+    cli_secret_hide();
     memset(&cli, 0, sizeof cli);
     code = cli_main(&cli, argc, argv);
     cli_close(&cli);

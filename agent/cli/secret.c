@@ -77,22 +77,20 @@ read_unseen(const char *name, char *out, size_t size)
     return n;
 }
 
-static void
-process_harden(void)
+void
+cli_secret_hide(void)
 {
-    const struct rlimit none = {0, 0};
-
-    (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0);
 }
 
 char *
 cli_secret_read(struct cli *cli, const char *name)
 {
+    const struct rlimit none = {0, 0};
     char *text = via_guarded_new(SECRET_ROOM);
     ssize_t n = -1;
 
-    process_harden();
+    (void)setrlimit(RLIMIT_CORE, &none);
     if (!text) {
         (void)via_error_set(&cli->error, VIA_OUT_OF_MEMORY, "out of memory");
         return NULL;

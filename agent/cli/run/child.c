@@ -1,6 +1,7 @@
 #include "cli/run/run.h"
 
 #include "base/error.h"
+#include "identity/keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -165,7 +166,7 @@ run_child_start(const struct run_child *child, const struct run_instance *in,
         if (err)
             status = child_fail(child, err, exit_code, e);
     }
-    run_environment_free(environment);
+    via_guarded_free(environment);
     return status;
 }
 

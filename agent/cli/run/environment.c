@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "identity/keys.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -85,7 +86,7 @@ run_environment_new(const struct run_child *child, const struct run_instance *in
     via_buf_init(&bindings);
     bindings_put(in, &bindings);
     if (!bindings.failed)
-        out = calloc(1, environment_size(child, in, bindings.len));
+        out = via_guarded_new(environment_size(child, in, bindings.len));
     if (out) {
         at = out;
         entry_put(&at, "VARY_CONFIG_URL=%s", child->url);
@@ -95,21 +96,10 @@ run_environment_new(const struct run_child *child, const struct run_instance *in
         entry_put(&at, "VIA_BINDINGS=%s", via_buf_text(&bindings));
         entry_put(&at, "SERVICE_BINDING_ROOT=%s/bindings", folder);
         client_put(child, in, &at);
+        *at = '\0';
     }
     via_buf_deinit(&bindings);
     return out;
-}
-
-void
-run_environment_free(char *environment)
-{
-    size_t n;
-
-    for (char *p = environment; p && *p; p += n + 1) {
-        n = strlen(p);
-        explicit_bzero(p, n);
-    }
-    free(environment);
 }
 
 /* -- the file --------------------------------------------------------------------- */
@@ -138,7 +128,7 @@ file_check(const char *path, struct via_error *e)
                          path);
 }
 
-/* Turn the list into lines, in place of a copy. VIA_PATH_INVALID when one would be two. */
+/* Turn the list into lines, in guarded memory. VIA_PATH_INVALID when one would be two. */
 static enum via_status
 file_text(const char *environment, char **out, size_t *n, struct via_error *e)
 {
@@ -151,7 +141,7 @@ file_text(const char *environment, char **out, size_t *n, struct via_error *e)
             return via_error_set(e, VIA_PATH_INVALID,
                                  "a path with a line break cannot stand in an --env-file");
     }
-    *out = malloc(strlen(FIRST_LINE) + size);
+    *out = via_guarded_new(strlen(FIRST_LINE) + size);
     if (!*out)
         return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
     *n = (size_t)sprintf(*out, "%s", FIRST_LINE);
@@ -178,9 +168,7 @@ run_environment_write(const struct run_child *child, const char *environment, st
             status = via_fs_write(child->env_file, text, n, 0600, NULL, e);
         run_user_leave(child->place->user);
     }
-    if (text)
-        explicit_bzero(text, n);
-    free(text);
+    via_guarded_free(text);
     return status;
 }
 

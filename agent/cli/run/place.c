@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "identity/keys.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -315,10 +316,19 @@ run_place_take_token(const struct run_place *place, char **out, size_t *n, struc
 {
     char mint[VIA_PATH_SIZE];
     enum via_status status;
+    char *text = NULL;
 
+    *out = NULL;
     run_place_mint(place, mint);
-    status = via_fs_read(mint, VIA_TOKEN_SIZE, out, n, e);
+    status = via_fs_read(mint, VIA_TOKEN_SIZE, &text, n, e);
     via_ignore(via_fs_remove(mint, NULL));
+    if (status == VIA_OK && !(*out = via_guarded_new(*n + 1)))
+        status = via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
+    if (*out)
+        memcpy(*out, text, *n + 1);
+    if (text)
+        explicit_bzero(text, *n);
+    free(text);
     return status;
 }
 

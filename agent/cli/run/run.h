@@ -77,7 +77,8 @@ VIA_MUST_USE enum via_status run_place_put(const struct run_place *place, const 
 /* Where a token is minted before it is taken to its place. */
 void run_place_mint(const struct run_place *place, char out[VIA_PATH_SIZE]);
 
-/* Take the token that was just minted; the caller wipes and frees *out. */
+/* Take the token that was just minted, into guarded memory; the caller frees *out by
+ * via_guarded_free(), NULL after a failure. */
 VIA_MUST_USE enum via_status run_place_take_token(const struct run_place *place, char **out,
                                                   size_t *n, struct via_error *e);
 
@@ -96,10 +97,10 @@ struct run_instance {
     char target[VIA_NAME_SIZE];
     struct via_lock lock;     /* holds the byte that says that its launcher lives */
     struct cli_rows bindings; /* binding, type, mode: of the signed manifest */
-    char **client;       /* a token for each binding's environment; NULL without --client-env */
-    bool staged;         /* its files are in next/ */
-    bool equipped;       /* its tokens and bindings are written */
-    char *active;        /* the bindings' active generations when tokens were minted */
+    char **client; /* a token for each binding's environment, guarded; NULL without --client-env */
+    bool staged;   /* its files are in next/ */
+    bool equipped; /* its tokens and bindings are written */
+    char *active;  /* the bindings' active generations when tokens were minted */
     int64_t renew_at_ms; /* via_clock_mono_ms: half the life of its tokens */
     int64_t clocks_ms;   /* the wall clock's lead over that one, as the tokens were minted */
 };
@@ -156,10 +157,9 @@ struct run_child {
     const char *env_file; /* NULL: none */
 };
 
-/* Make "NAME=value" texts, each ended by NUL, the list by an empty one. The caller frees it by
- * run_environment_free(). NULL without memory. */
+/* Make "NAME=value" texts in guarded memory, each ended by NUL, the list by an empty one. The
+ * caller frees it by via_guarded_free(). NULL without memory. */
 char *run_environment_new(const struct run_child *child, const struct run_instance *in);
-void run_environment_free(char *environment);
 
 /* Write them to the file `path`, as the user, 0600, a line each, replacing only a file that was
  * written so. VIA_PATH_INVALID, VIA_PATH_UNWRITABLE. */

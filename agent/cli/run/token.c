@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "identity/keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ token_note_expiry(struct run_instance *in, const char *expires_at)
         in->renew_at_ms = at_ms;
 }
 
-/* Mint one and take it; the caller wipes and frees it. NULL with cli->error. */
+/* Mint one and take it; the caller frees it by via_guarded_free(). NULL with cli->error. */
 static char *
 token_mint(const struct minting *m, size_t *n)
 {
@@ -88,14 +89,6 @@ token_is_refused(const struct minting *m)
     return true;
 }
 
-static void
-token_wipe(char *token)
-{
-    if (token)
-        explicit_bzero(token, strlen(token));
-    free(token);
-}
-
 /* Mint a token into its file; none leaves the file empty. */
 static void
 token_put(const struct minting *m)
@@ -109,7 +102,7 @@ token_put(const struct minting *m)
                    m->binding ? "/token" : "token");
     if (token || token_is_refused(m))
         via_ignore(run_place_put(m->place, relative, token ? token : "", n, &m->cli->error));
-    token_wipe(token);
+    via_guarded_free(token);
 }
 
 /* Mint the tokens that go into the environment, once in the life of an instance. */
@@ -142,7 +135,7 @@ void
 run_token_forget(struct run_instance *in)
 {
     for (size_t i = 0; in->client && i < in->bindings.count; i++)
-        token_wipe(in->client[i]);
+        via_guarded_free(in->client[i]);
     free(in->client);
     in->client = NULL;
 }

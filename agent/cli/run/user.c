@@ -1,6 +1,7 @@
 #include "cli/run/run.h"
 
 #include "base/error.h"
+#include "cli/secret.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -56,7 +57,10 @@ run_user_enter(const struct run_user *user)
     if (!user->changes)
         return true;
     /* Root's own groups must not help either; the launcher does not need them again. */
-    return setgroups(1, &user->gid) == 0 && setegid(user->gid) == 0 && seteuid(user->uid) == 0;
+    if (setgroups(1, &user->gid) < 0 || setegid(user->gid) < 0 || seteuid(user->uid) < 0)
+        return false;
+    cli_secret_hide(); /* a change of user resets it */
+    return true;
 }
 
 void
@@ -66,6 +70,7 @@ run_user_leave(const struct run_user *user)
         return;
     if (seteuid(0) < 0 || setegid(0) < 0)
         abort(); /* going on as neither of the two would be worse */
+    cli_secret_hide();
 }
 
 bool
@@ -75,6 +80,7 @@ run_user_become(const struct run_user *user)
         return true;
     if (initgroups(user->name, user->gid) < 0 || setgid(user->gid) < 0 || setuid(user->uid) < 0)
         return false;
+    cli_secret_hide(); /* until it is another program */
     /* There must be no way back. */
     return setuid(0) < 0;
 }
