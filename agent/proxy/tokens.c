@@ -84,6 +84,13 @@ text_make(struct text *t, const char *token, size_t n, const char *binding, int6
     memset(at + t->n, 0, sizeof *t->words); /* the last word, whole */
 }
 
+/* It holds a token, and the stack is used again by whoever comes next. */
+static void
+text_wipe(struct text *t)
+{
+    explicit_bzero(t->words, t->n);
+}
+
 void
 via_tokens_key(const char *token, size_t n, const char *binding, int64_t generation,
                struct via_token_key *key)
@@ -92,6 +99,7 @@ via_tokens_key(const char *token, size_t n, const char *binding, int64_t generat
 
     text_make(&t, token, n, binding, generation);
     via_digest_local(t.words, t.n, key->digest);
+    text_wipe(&t);
 }
 
 /* In a time that does not tell where they differ. */
@@ -120,6 +128,7 @@ via_tokens_key_again(struct via_token_memo *memo, const char *token, size_t n, c
         memcpy(memo->words, t.words, memo->n);
         memset((char *)memo->words + memo->n, 0, -memo->n % sizeof *memo->words);
     }
+    text_wipe(&t);
     *key = memo->key;
 }
 

@@ -5,7 +5,9 @@
 #include "proxy/statements.h"
 #include "proxy/tokens.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct via_epoch_page page;
@@ -71,6 +73,41 @@ check_memo(void)
         wrong += memcmp(&anew, &again, sizeof anew) != 0;
     }
     CHECK(wrong == 0, "a key that is remembered is the key of this token, binding and generation");
+}
+
+#define STACK_BYTES (1 << 20)
+
+static char lone[1000];
+
+static void *
+key_make(void *arg)
+{
+    struct via_token_key key;
+
+    via_tokens_key(lone, sizeof lone, "DATABASE", 0, &key);
+    via_tokens_key_again(arg, lone, sizeof lone, "DATABASE", 0, &key);
+    return NULL;
+}
+
+/* Of the token that a key was made of, on a stack of its own. */
+static void
+check_wiped(void)
+{
+    static struct via_token_memo memo;
+    char *stack = aligned_alloc(4096, STACK_BYTES);
+    pthread_attr_t attr;
+    pthread_t thread;
+    bool ran;
+
+    memset(stack, 0, STACK_BYTES);
+    for (size_t i = 0; i < sizeof lone; i++)
+        lone[i] = (char)('0' + i * 7 % 61);
+    pthread_attr_init(&attr);
+    pthread_attr_setstack(&attr, stack, STACK_BYTES);
+    ran = pthread_create(&thread, &attr, key_make, &memo) == 0 && pthread_join(thread, NULL) == 0;
+    pthread_attr_destroy(&attr);
+    CHECK(ran && !memmem(stack, STACK_BYTES, lone + 500, 40), "no token is left on the stack");
+    free(stack);
 }
 
 static void
@@ -161,6 +198,7 @@ main(void)
 {
     check_tokens();
     check_memo();
+    check_wiped();
     check_bounded();
     check_skip();
     check_statements();
