@@ -63,7 +63,7 @@ CORE_OBJ   := $(CORE:%=$(BUILD)/core/%.o)
 AGENT_OBJ  := $(AGENT:%=$(BUILD)/core/%.o)
 CLI_OBJ    := $(CLIS:%=$(BUILD)/core/%.o)
 CLIENT_OBJ := $(CLIENTS:%=$(BUILD)/so/%.o) $(BUILD)/so/ext/base/status.o $(BUILD)/so/ext/base/buf.o \
-              $(BUILD)/so/ext/base/error.o $(BUILD)/so/ext/base/json.o
+              $(BUILD)/so/ext/base/error.o $(BUILD)/so/ext/base/io.o $(BUILD)/so/ext/base/json.o
 
 .PHONY: all
 all: $(BUILD)/via.so $(BUILD)/viad $(BUILD)/via $(BUILD)/vary $(BUILD)/libvia.a $(BUILD)/libvia.so

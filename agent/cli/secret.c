@@ -1,6 +1,7 @@
 #include "cli/secret.h"
 
 #include "base/error.h"
+#include "base/io.h"
 #include "identity/keys.h"
 
 #include <errno.h>
@@ -26,14 +27,14 @@ interrupt(int number)
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 #define SIGNALS (sizeof signals / sizeof signals[0])
 
-/* Read until the end, or with `line` to the end of a line; -1 with errno. */
+/* Read to the end of a line, unless a signal ends the waiting; -1 with errno. */
 static ssize_t
-read_all(char *out, size_t size, bool line)
+line_read(char *out, size_t size)
 {
     size_t n = 0;
     ssize_t got;
 
-    while (n < size && (!line || n == 0 || out[n - 1] != '\n')) {
+    while (n < size && (n == 0 || out[n - 1] != '\n')) {
         got = read(STDIN_FILENO, out + n, size - n);
         if (got < 0 && errno == EINTR && !interrupted)
             continue;
@@ -65,7 +66,7 @@ read_unseen(const char *name, char *out, size_t size)
     /* Echo goes first: who sees the prompt may type. */
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &unseen);
     (void)fprintf(stderr, "%s: ", name);
-    n = read_all(out, size, true);
+    n = line_read(out, size);
     failed = errno;
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &seen);
     (void)fputc('\n', stderr);
@@ -96,7 +97,7 @@ cli_secret_read(struct cli *cli, const char *name)
         return NULL;
     }
     n = isatty(STDIN_FILENO) ? read_unseen(name, text, SECRET_ROOM - 1)
-                             : read_all(text, SECRET_ROOM - 1, false);
+                             : via_io_read(STDIN_FILENO, text, SECRET_ROOM - 1);
     if (n < 0)
         (void)via_error_set_errno(&cli->error, VIA_IO_ERROR, errno, "the secret cannot be read");
     if (n > 0 && text[n - 1] == '\n')

@@ -1,6 +1,7 @@
 /* config.c: the environment and the token file. */
 #include "config.h"
 
+#include "base/io.h"
 #include "failure.h"
 
 #include <errno.h>
@@ -69,34 +70,15 @@ token_is_clean(const char *token)
     return token[0] && token[strspn(token, allowed)] == '\0';
 }
 
-static ssize_t
-read_all(int fd, char *out, size_t size)
-{
-    size_t n = 0;
-
-    while (n < size) {
-        ssize_t got = read(fd, out + n, size - n);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        n += (size_t)got;
-    }
-    return (ssize_t)n;
-}
-
 static bool
 token_read(struct via_config *c, char out[VIA_TOKEN_SIZE], struct stat *seen,
            struct via_failure *why)
 {
     int fd = open(c->token_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    ssize_t n = -1;
+    int64_t n = -1;
 
     if (fd >= 0 && fstat(fd, seen) == 0 && S_ISREG(seen->st_mode))
-        n = read_all(fd, out, VIA_TOKEN_SIZE - 1);
+        n = via_io_read(fd, out, VIA_TOKEN_SIZE - 1);
     if (n < 0)
         via_failure_set(why, VIA_CONFIG_UNREADABLE, TOKEN_VARIABLE ": the token file %s",
                         fd < 0 ? strerror(errno) : "is no readable file");

@@ -273,7 +273,7 @@ static int
 read_all(int fd, size_t max, char **out, size_t *n)
 {
     struct via_buf b;
-    ssize_t got = 1;
+    int64_t got = 1;
     int err = 0;
 
     via_buf_init(&b);
@@ -281,10 +281,10 @@ read_all(int fd, size_t max, char **out, size_t *n)
     while (!err && got != 0 && b.len <= max) {
         char *room = via_buf_reserve(&b, READ_BYTES);
 
-        got = room ? read(fd, room, READ_BYTES) : 0;
+        got = room ? via_io_read(fd, room, READ_BYTES) : 0;
         if (!room)
             err = ENOMEM;
-        else if (got < 0 && errno != EINTR)
+        else if (got < 0)
             err = errno;
         b.len += got > 0 ? (size_t)got : 0;
     }

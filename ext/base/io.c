@@ -45,13 +45,15 @@ via_io_put(int fd, const void *bytes, size_t n)
     return 0;
 }
 
-int64_t
-via_io_get(int fd, void *bytes, size_t n, int64_t at)
+/* From where `fd` stands when `at` is negative. */
+static int64_t
+io_fill(int fd, char *bytes, size_t n, int64_t at)
 {
     size_t have = 0;
 
     while (have < n) {
-        ssize_t got = pread(fd, (char *)bytes + have, n - have, at + (int64_t)have);
+        ssize_t got = at < 0 ? read(fd, bytes + have, n - have)
+                             : pread(fd, bytes + have, n - have, at + (int64_t)have);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -62,4 +64,16 @@ via_io_get(int fd, void *bytes, size_t n, int64_t at)
         have += (size_t)got;
     }
     return (int64_t)have;
+}
+
+int64_t
+via_io_read(int fd, void *bytes, size_t n)
+{
+    return io_fill(fd, bytes, n, -1);
+}
+
+int64_t
+via_io_get(int fd, void *bytes, size_t n, int64_t at)
+{
+    return io_fill(fd, bytes, n, at);
 }

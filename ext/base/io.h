@@ -17,7 +17,9 @@ int via_io_sync(int fd);
 /* Write all `n` bytes. 0, or -1 with errno; some of them may be written then. */
 int via_io_put(int fd, const void *bytes, size_t n);
 
-/* Read up to `n` bytes from byte `at` on. How many, fewer only at the end; -1 with errno. */
+/* Read up to `n` bytes from where `fd` stands, or from byte `at` on. How many, fewer only at the
+ * end; -1 with errno. */
+int64_t via_io_read(int fd, void *bytes, size_t n);
 int64_t via_io_get(int fd, void *bytes, size_t n, int64_t at);
 
 #endif

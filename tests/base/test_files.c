@@ -2,6 +2,7 @@
  * owner and mode, and never through a link. */
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/io.h"
 #include "check.h"
 #include "scratch.h"
 
@@ -308,6 +309,48 @@ test_owners(void)
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a root of another user's is refused");
 }
 
+static void
+interrupt(int number)
+{
+    (void)number;
+}
+
+/* Of a pipe that is filled in pieces, by one who interrupts the reader before each. */
+static void
+test_read(void)
+{
+    const struct sigaction act = {.sa_handler = interrupt};
+    struct sigaction old;
+    char bytes[100] = "", more;
+    int ends[2];
+    int64_t n;
+
+    if (pipe(ends) < 0)
+        return;
+    sigaction(SIGUSR1, &act, &old);
+    fflush(stdout);
+    if (fork() == 0) {
+        close(ends[0]);
+        for (int i = 0; i < 50; i++) {
+            kill(getppid(), SIGUSR1);
+            usleep(200);
+            if (via_io_put(ends[1], "ab", 2) < 0)
+                _exit(1);
+        }
+        _exit(0);
+    }
+    close(ends[1]);
+    n = via_io_read(ends[0], bytes, 40);
+    CHECK(n == 40 && memcmp(bytes + 38, "ab", 2) == 0, "what was asked for is read, in pieces");
+    n = via_io_read(ends[0], bytes, sizeof bytes);
+    CHECK(n == 60 && via_io_read(ends[0], &more, 1) == 0, "then what is left, and the end");
+    while (wait(NULL) < 0 && errno == EINTR)
+        ;
+    CHECK(via_io_read(ends[0] + 1000, bytes, 1) < 0 && errno == EBADF, "and a failure is told");
+    sigaction(SIGUSR1, &old, NULL);
+    close(ends[0]);
+}
+
 int
 main(void)
 {
@@ -318,6 +361,7 @@ main(void)
     if (mkdir(folder, 0755) < 0)
         return 1;
     top = folder;
+    test_read();
     test_write();
     test_failed_write();
     test_replace_is_atomic();
