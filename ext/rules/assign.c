@@ -102,40 +102,25 @@ token_ends(struct token t)
     return t.kind == END || token_is(t, OTHER, ",") || token_is(t, OTHER, ";");
 }
 
-/* Step over the rest of an assignment. True at a comma: another one follows. */
 static bool
-skip_assignment(const char **p)
+token_is_set(struct token t)
 {
-    int depth = 0;
-
-    for (;;) {
-        struct token t = token_next(p);
-
-        if (token_is(t, OTHER, "("))
-            depth++;
-        else if (token_is(t, OTHER, ")"))
-            depth--;
-        if (t.kind == END || (depth == 0 && token_ends(t)))
-            return token_is(t, OTHER, ",");
-    }
+    return token_is(t, WORD, "SET");
 }
 
-/* Step over the statement's own SET, not those of what stands in brackets before it. */
-static void
-skip_to_set(const char **p)
+/* Step over what stands before the first token that is `last` and in no brackets, and over that,
+ * which is the answer. */
+static struct token
+skip_to(const char **p, bool (*last)(struct token t))
 {
+    struct token t;
     int depth = 0;
 
-    for (;;) {
-        struct token t = token_next(p);
-
-        if (token_is(t, OTHER, "("))
-            depth++;
-        else if (token_is(t, OTHER, ")"))
-            depth--;
-        if (t.kind == END || (depth == 0 && token_is(t, WORD, "SET")))
-            return;
-    }
+    do {
+        t = token_next(p);
+        depth += token_is(t, OTHER, "(") - token_is(t, OTHER, ")");
+    } while (t.kind != END && (depth != 0 || !last(t)));
+    return t;
 }
 
 bool
@@ -144,7 +129,8 @@ via_assigns_parameter(const char *sql, const char *column)
     const char *p = sql;
     bool found = false;
 
-    skip_to_set(&p);
+    /* The statement's own, not those of what stands in brackets before it. */
+    (void)skip_to(&p, token_is_set);
     for (bool more = true; more;) {
         const char *here = p, *value;
 
@@ -158,7 +144,7 @@ via_assigns_parameter(const char *sql, const char *column)
             found = true;
             p = value;
         }
-        more = skip_assignment(&p);
+        more = token_is(skip_to(&p, token_ends), OTHER, ",");
     }
     return found;
 }
