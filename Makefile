@@ -45,8 +45,8 @@ CORE := $(BASE:%=ext/base/%) $(IDENTITY:%=ext/identity/%) $(RULES:%=ext/rules/%)
 CONFINE := calls files user
 HTTP   := answer headers host listen server
 PROXY  := sqlerror policy values statements functions budget conn lanes pool tokens run streams write
-API    := agent keeper reply sqlrequest gatecall sqlcall profiles configrequest configreply config \
-          jwks routes
+API    := agent keeper reply body sqlrequest gatecall sqlcall profiles configrequest configreply \
+          config jwks routes
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
           change progress snapshot restore backup bind app identity appstate appstatus appmend \

@@ -1,6 +1,7 @@
 /* configrequest.c: reading the members, strictly. */
 #include "api/configrequest.h"
 
+#include "api/body.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -140,13 +141,8 @@ via_configrequest_read(struct via_configrequest *q, const char *body, size_t n, 
         q->read = true;
         return VIA_OK;
     }
-    if (n == 0)
-        return via_error_set(e, VIA_BAD_REQUEST, "the request has no body");
-    if (via_json_parse(body, n, max_depth, &q->doc, e) != VIA_OK)
-        return e->status;
-    if (via_json_type(q->doc) != VIA_JSON_OBJECT)
-        return via_error_set(e, VIA_BAD_REQUEST, "the body is an object");
-    if (!via_json_each(q->doc, take_member, &w))
+    if (via_body_read(&(struct via_body){body, n, max_depth}, &q->doc, take_member, &w, e) !=
+        VIA_OK)
         return e->status;
     if (q->kind == VIA_CONFIG_REFRESH && (!q->app || !q->release || !q->deploy))
         return via_error_set(e, VIA_BAD_REQUEST, "a refresh says its app, release and deploy");

@@ -1,6 +1,7 @@
 /* sqlrequest.c: reading the members, strictly. */
 #include "api/sqlrequest.h"
 
+#include "api/body.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -80,13 +81,8 @@ via_sqlrequest_read(struct via_sqlrequest *q, const char *body, size_t n, int ma
     struct read_walk w = {.q = q, .e = e};
 
     *q = (struct via_sqlrequest){0};
-    if (n == 0)
-        return via_error_set(e, VIA_BAD_REQUEST, "the request has no body");
-    if (via_json_parse(body, n, max_depth, &q->doc, e) != VIA_OK)
-        return e->status;
-    if (via_json_type(q->doc) != VIA_JSON_OBJECT)
-        return via_error_set(e, VIA_BAD_REQUEST, "the body is an object");
-    if (!via_json_each(q->doc, take_member, &w))
+    if (via_body_read(&(struct via_body){body, n, max_depth}, &q->doc, take_member, &w, e) !=
+        VIA_OK)
         return e->status;
     if (!q->sql)
         return via_error_set(e, VIA_BAD_REQUEST, "sql is missing");
