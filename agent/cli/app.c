@@ -25,12 +25,8 @@ cli_app_deploy(struct cli *cli)
         cli_statement_text(&st, ", ", release);
     cli_statement_put(&st, ")");
     cli_run(cli, &st);
-    cli_statement_init(&st, "SELECT " DEPLOY_COLUMNS
-                            " FROM via_deploys WHERE rowid = last_insert_rowid()");
-    cli_query(cli, &st, &rows);
-    if (cli_answers(cli) && rows.count > 0 && cli_is_json(cli))
-        cli_put_object(cli, &rows);
-    else if (cli_answers(cli) && rows.count > 0) {
+    cli_query_new(cli, "SELECT " DEPLOY_COLUMNS " FROM via_deploys", &rows);
+    if (cli_tell(cli, &rows)) {
         const char *landed = cli_rows_text(&rows, 0, "target");
 
         via_buf_printf(&cli->out, "deployed %s of app %s%s%s (%s): %s\n",
@@ -78,9 +74,7 @@ cli_app_stop(struct cli *cli)
         cli_statement_init(&st, "SELECT " DEPLOY_COLUMNS " FROM via_deploys WHERE ");
         cli_statement_text(&st, "id = ", cli_rows_text(&targets, 0, "id"));
         cli_query(cli, &st, &rows);
-        if (cli_answers(cli) && cli_is_json(cli))
-            cli_put_object(cli, &rows);
-        else if (cli_answers(cli))
+        if (cli_tell(cli, &rows))
             via_buf_printf(&cli->out, "stopped %s of app %s\n", cli_rows_text(&rows, 0, "id"),
                            cli_app(cli));
         cli_rows_deinit(&rows);

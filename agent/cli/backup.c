@@ -34,10 +34,8 @@ created_put(struct cli *cli, const struct cli_rows *rows)
                       "warning: %lld add-ons have no sound content and were left out;"
                       " via sql \"SELECT addon, app, integrity FROM via_storage\" tells which\n",
                       (long long)cli_rows_integer(rows, 0, "absent"));
-    if (cli_is_json(cli)) {
-        cli_put_object(cli, rows);
+    if (!cli_tell(cli, rows))
         return;
-    }
     via_buf_puts(&cli->out, "backed up this host: ");
     cli_rows_put_named(rows, 0, "path", &cli->out);
     via_buf_puts(&cli->out, ", ");
@@ -60,9 +58,7 @@ cli_backup_create(struct cli *cli)
     cli_statement_text(&st, ", ", secret);
     cli_statement_put(&st, ")");
     cli_run(cli, &st);
-    cli_statement_init(&st, "SELECT " BACKUP_COLUMNS
-                            " FROM via_backups WHERE rowid = last_insert_rowid()");
-    cli_query(cli, &st, &rows);
+    cli_query_new(cli, "SELECT " BACKUP_COLUMNS " FROM via_backups", &rows);
     created_put(cli, &rows);
     cli_rows_deinit(&rows);
     return 0;

@@ -29,9 +29,7 @@ cli_addon_bind(struct cli *cli)
     cli_statement_text(&st, " AND binding = ", binding);
     cli_statement_text(&st, " AND target = ", cli_target(cli));
     cli_query(cli, &st, &rows);
-    if (cli_answers(cli) && rows.count > 0 && cli_is_json(cli))
-        cli_put_object(cli, &rows);
-    else if (cli_answers(cli) && rows.count > 0)
+    if (cli_tell(cli, &rows))
         via_buf_printf(&cli->out, "bound add-on %s to app %s as %s (%s)%s%s; deploy to use it\n",
                        cli_rows_text(&rows, 0, "addon"), cli_app(cli), binding,
                        cli_rows_text(&rows, 0, "mode"), *cli_target(cli) ? " on " : "",
@@ -97,9 +95,7 @@ cli_addon_unbind(struct cli *cli)
     if (cli_changes(cli) == 0)
         cli_refuse(cli, VIA_BINDING_NOT_FOUND, "app %s has no binding %s any more", cli_app(cli),
                    word);
-    if (cli_answers(cli) && cli_is_json(cli))
-        cli_put_object(cli, &found);
-    else if (cli_answers(cli))
+    if (cli_tell(cli, &found))
         via_buf_printf(&cli->out, "unbound %s from app %s; running deploys keep it\n",
                        cli_rows_text(&found, 0, "binding"), cli_app(cli));
     cli_rows_deinit(&found);
@@ -117,21 +113,16 @@ generation_put_where(const struct cli *cli, struct cli_statement *st)
     cli_statement_text(st, " AND target = ", cli_target(cli));
 }
 
-/* Put the generation that `where` (released here) finds: never its material. */
+/* Put a generation, never its material, and release the row. */
 static void
-generation_put(struct cli *cli, struct cli_statement *where)
+generation_put(struct cli *cli, struct cli_rows *rows)
 {
-    struct cli_rows rows;
-
-    cli_query(cli, where, &rows);
-    if (cli_answers(cli) && rows.count > 0 && cli_is_json(cli))
-        cli_put_object(cli, &rows);
-    else if (cli_answers(cli) && rows.count > 0)
+    if (cli_tell(cli, rows))
         via_buf_printf(&cli->out, "generation %lld of %s of app %s is %s (%s)\n",
-                       (long long)cli_rows_integer(&rows, 0, "generation"),
-                       cli_rows_text(&rows, 0, "binding"), cli_rows_text(&rows, 0, "app"),
-                       cli_rows_text(&rows, 0, "status"), cli_rows_text(&rows, 0, "operation_id"));
-    cli_rows_deinit(&rows);
+                       (long long)cli_rows_integer(rows, 0, "generation"),
+                       cli_rows_text(rows, 0, "binding"), cli_rows_text(rows, 0, "app"),
+                       cli_rows_text(rows, 0, "status"), cli_rows_text(rows, 0, "operation_id"));
+    cli_rows_deinit(rows);
 }
 
 #define GENERATION_COLUMNS                                                                         \
@@ -144,6 +135,7 @@ cli_addon_rotate(struct cli *cli)
     bool graced = cli_option(cli, CLI_OPT_GRACE) != NULL;
     int64_t grace_s = cli_number(cli, CLI_OPT_GRACE, 0, 0);
     struct cli_statement st;
+    struct cli_rows rows;
     char id[VIA_ID_SIZE];
 
     cli_addon_check(cli, id);
@@ -158,9 +150,8 @@ cli_addon_rotate(struct cli *cli)
     if (cli_changes(cli) == 0)
         cli_refuse(cli, VIA_BINDING_NOT_FOUND, "add-on %s is not bound as %s",
                    cli_operand(cli, "NAME"), cli_option(cli, CLI_OPT_BINDING));
-    cli_statement_init(&st, "SELECT " GENERATION_COLUMNS
-                            " FROM via_generations WHERE rowid = last_insert_rowid()");
-    generation_put(cli, &st);
+    cli_query_new(cli, "SELECT " GENERATION_COLUMNS " FROM via_generations", &rows);
+    generation_put(cli, &rows);
     return 0;
 }
 
@@ -169,6 +160,7 @@ cli_addon_revoke(struct cli *cli)
 {
     int64_t generation = cli_number(cli, CLI_OPT_GENERATION, 1, 0);
     struct cli_statement st;
+    struct cli_rows rows;
     char id[VIA_ID_SIZE];
 
     cli_addon_check(cli, id);
@@ -183,6 +175,7 @@ cli_addon_revoke(struct cli *cli)
     cli_statement_init(&st, "SELECT " GENERATION_COLUMNS " FROM via_generations");
     generation_put_where(cli, &st);
     cli_statement_integer(&st, " AND generation = ", generation);
-    generation_put(cli, &st);
+    cli_query(cli, &st, &rows);
+    generation_put(cli, &rows);
     return 0;
 }

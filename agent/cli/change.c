@@ -28,9 +28,7 @@ addon_change(struct cli *cli, struct cli_statement *st, const char *done)
     cli_statement_init(&after, "SELECT " CLI_ADDON_COLUMNS " FROM via_addons WHERE ");
     cli_statement_text(&after, "id = ", id);
     cli_query(cli, &after, &rows);
-    if (cli_answers(cli) && cli_is_json(cli) && rows.count > 0)
-        cli_put_object(cli, &rows);
-    else if (cli_answers(cli))
+    if (cli_tell(cli, &rows))
         via_buf_printf(&cli->out, "%s add-on %s (%s)\n", done, cli_operand(cli, "NAME"), id);
     cli_rows_deinit(&rows);
     return 0;

@@ -203,6 +203,16 @@ cli_run(struct cli *cli, struct cli_statement *st)
     return cli_ok(cli);
 }
 
+bool
+cli_query_new(struct cli *cli, const char *select, struct cli_rows *rows)
+{
+    struct cli_statement st;
+
+    cli_statement_init(&st, select);
+    cli_statement_put(&st, " WHERE rowid = last_insert_rowid()");
+    return cli_query(cli, &st, rows);
+}
+
 int64_t
 cli_changes(struct cli *cli)
 {
@@ -258,10 +268,15 @@ cli_put_list(struct cli *cli, const struct cli_rows *rows, const char *none, con
     }
 }
 
-void
-cli_put_object(struct cli *cli, const struct cli_rows *rows)
+bool
+cli_tell(struct cli *cli, const struct cli_rows *rows)
 {
+    if (!cli_answers(cli) || rows->count == 0)
+        return false;
+    if (!cli_is_json(cli))
+        return true;
     via_buf_putc(&cli->out, '{');
     (void)cli_rows_put_members(rows, 0, NULL, false, &cli->out);
     via_buf_puts(&cli->out, "}\n");
+    return false;
 }

@@ -54,6 +54,9 @@ bool cli_run(struct cli *cli, struct cli_statement *st);
  * Lines to type among them name the state root that was typed. */
 bool cli_query(struct cli *cli, struct cli_statement *st, struct cli_rows *rows);
 
+/* As cli_query, for the row that was just inserted: `select` has columns and table alone. */
+bool cli_query_new(struct cli *cli, const char *select, struct cli_rows *rows);
+
 /* Rows changed by the last statement; 1 with --show-sql. */
 int64_t cli_changes(struct cli *cli);
 
@@ -73,7 +76,8 @@ bool cli_answers(const struct cli *cli);
  * to type unless that is NULL. */
 void cli_put_list(struct cli *cli, const struct cli_rows *rows, const char *none, const char *line);
 
-/* Put one row as a JSON object with a newline. */
-void cli_put_object(struct cli *cli, const struct cli_rows *rows);
+/* Put the one row of an answer as a JSON object. True when people are to be told of it instead;
+ * false when there is nothing more to say, after a refusal too. */
+bool cli_tell(struct cli *cli, const struct cli_rows *rows);
 
 #endif

@@ -19,33 +19,28 @@ cli_keys_list(struct cli *cli)
     return 0;
 }
 
-/* Put one row: as JSON, or what was done with it. */
+/* Put what was done with a key, and release its row. */
 static void
-key_put(struct cli *cli, struct cli_statement *st, const char *done)
+key_put(struct cli *cli, struct cli_rows *rows, const char *done)
 {
-    struct cli_rows rows;
-
-    cli_query(cli, st, &rows);
-    if (cli_answers(cli) && cli_is_json(cli) && rows.count > 0)
-        cli_put_object(cli, &rows);
-    else if (cli_answers(cli) && rows.count > 0)
-        via_buf_printf(&cli->out, "%s key %s for %s\n", done, cli_rows_text(&rows, 0, "kid"),
-                       cli_rows_text(&rows, 0, "use"));
-    cli_rows_deinit(&rows);
+    if (cli_tell(cli, rows))
+        via_buf_printf(&cli->out, "%s key %s for %s\n", done, cli_rows_text(rows, 0, "kid"),
+                       cli_rows_text(rows, 0, "use"));
+    cli_rows_deinit(rows);
 }
 
 int
 cli_keys_rotate(struct cli *cli)
 {
     struct cli_statement st;
+    struct cli_rows rows;
 
     cli_statement_init(&st, "INSERT INTO via_keys(use) VALUES(");
     cli_statement_text(&st, "", cli_operand(cli, "USE"));
     cli_statement_put(&st, ")");
     cli_run(cli, &st);
-    cli_statement_init(&st,
-                       "SELECT " KEY_COLUMNS " FROM via_keys WHERE rowid = last_insert_rowid()");
-    key_put(cli, &st, "made");
+    cli_query_new(cli, "SELECT " KEY_COLUMNS " FROM via_keys", &rows);
+    key_put(cli, &rows, "made");
     return 0;
 }
 
@@ -54,6 +49,7 @@ cli_keys_retire(struct cli *cli)
 {
     const char *kid = cli_operand(cli, "KID");
     struct cli_statement st;
+    struct cli_rows rows;
 
     cli_statement_init(&st, "UPDATE via_keys SET state = 'retired' WHERE kid = ");
     cli_statement_text(&st, "", kid);
@@ -62,6 +58,7 @@ cli_keys_retire(struct cli *cli)
         cli_refuse(cli, VIA_KEY_NOT_FOUND, "there is no key %s", kid);
     cli_statement_init(&st, "SELECT " KEY_COLUMNS " FROM via_keys WHERE kid = ");
     cli_statement_text(&st, "", kid);
-    key_put(cli, &st, "retired");
+    cli_query(cli, &st, &rows);
+    key_put(cli, &rows, "retired");
     return 0;
 }

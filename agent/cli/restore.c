@@ -85,13 +85,10 @@ restore_put(struct cli *cli, const struct cli_rows *restore, const struct cli_ro
 int
 cli_addon_restore(struct cli *cli)
 {
-    struct cli_statement st;
     struct cli_rows restore, orphans;
 
     restore_insert(cli);
-    cli_statement_init(&st, "SELECT " RESTORE_COLUMNS
-                            " FROM via_restores WHERE rowid = last_insert_rowid()");
-    cli_query(cli, &st, &restore);
+    cli_query_new(cli, "SELECT " RESTORE_COLUMNS " FROM via_restores", &restore);
     cli_rows_init(&orphans);
     if (cli_option(cli, CLI_OPT_RESTART_BOUND_APPS))
         orphans_query(cli, &orphans);

@@ -5,23 +5,20 @@
 #define SNAPSHOT_COLUMNS "id, addon, addon_id, app, state, size_bytes, digest, reason, created_at"
 #define EXPORT_COLUMNS "id, addon, path, state, size_bytes, created_at"
 
-/* Put one row: as JSON, or for people what was `done`, `column` of it and its size. */
+/* Put what was `done`, `column` of it and its size, and release the row. */
 static void
-copy_put(struct cli *cli, const struct cli_rows *rows, const char *done, const char *column)
+copy_put(struct cli *cli, struct cli_rows *rows, const char *done, const char *column)
 {
-    if (!cli_answers(cli) || rows->count == 0)
-        return;
-    if (cli_is_json(cli)) {
-        cli_put_object(cli, rows);
-        return;
+    if (cli_tell(cli, rows)) {
+        via_buf_printf(&cli->out, "%s of add-on %s: ", done, cli_rows_text(rows, 0, "addon"));
+        cli_rows_put_named(rows, 0, column, &cli->out);
+        if (cli_rows_text(rows, 0, "size_bytes")) {
+            via_buf_puts(&cli->out, ", ");
+            cli_rows_put_named(rows, 0, "size_bytes", &cli->out);
+        }
+        via_buf_putc(&cli->out, '\n');
     }
-    via_buf_printf(&cli->out, "%s of add-on %s: ", done, cli_rows_text(rows, 0, "addon"));
-    cli_rows_put_named(rows, 0, column, &cli->out);
-    if (cli_rows_text(rows, 0, "size_bytes")) {
-        via_buf_puts(&cli->out, ", ");
-        cli_rows_put_named(rows, 0, "size_bytes", &cli->out);
-    }
-    via_buf_putc(&cli->out, '\n');
+    cli_rows_deinit(rows);
 }
 
 int
@@ -35,11 +32,8 @@ cli_addon_snapshot(struct cli *cli)
     cli_addon_put_values(cli, &st);
     cli_statement_put(&st, ")");
     cli_run(cli, &st);
-    cli_statement_init(&st, "SELECT " SNAPSHOT_COLUMNS
-                            " FROM via_snapshots WHERE rowid = last_insert_rowid()");
-    cli_query(cli, &st, &rows);
+    cli_query_new(cli, "SELECT " SNAPSHOT_COLUMNS " FROM via_snapshots", &rows);
     copy_put(cli, &rows, "took a snapshot", "id");
-    cli_rows_deinit(&rows);
     return 0;
 }
 
@@ -85,7 +79,6 @@ cli_addon_snapshot_delete(struct cli *cli)
     cli_statement_text(&st, "id = ", id);
     cli_query(cli, &st, &rows);
     copy_put(cli, &rows, "deleted a snapshot", "id");
-    cli_rows_deinit(&rows);
     return 0;
 }
 
@@ -104,10 +97,7 @@ cli_addon_export(struct cli *cli)
     cli_statement_text(&st, ", ", path);
     cli_statement_put(&st, ")");
     cli_run(cli, &st);
-    cli_statement_init(&st, "SELECT " EXPORT_COLUMNS
-                            " FROM via_exports WHERE rowid = last_insert_rowid()");
-    cli_query(cli, &st, &rows);
+    cli_query_new(cli, "SELECT " EXPORT_COLUMNS " FROM via_exports", &rows);
     copy_put(cli, &rows, "wrote a copy", "path");
-    cli_rows_deinit(&rows);
     return 0;
 }
