@@ -190,6 +190,7 @@ run_instance_look(const struct run_instance *in, struct cli *cli, struct run_sig
     active = run_token_active(in, cli);
     out->rotated = in->active && active && strcmp(active, in->active) != 0;
     free(active);
+    out->outdated = run_token_is_outdated(in, cli);
     return cli_ok(cli);
 }
 

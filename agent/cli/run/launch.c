@@ -240,13 +240,12 @@ launch_open(struct launch *l)
     return cli_answers(l->cli);
 }
 
-/* Is there a newer deploy, a wish, or a token in the environment that is no good any more, and not
+/* Is there a newer deploy, a wish, or a token in the environment that is no good any more; and not
  * a deploy that was refused just now? */
 static bool
 launch_may_switch(const struct launch *l, const struct run_sight *sight)
 {
-    if (!sight->restart[0] && !(sight->rotated && l->instance.client) &&
-        strcmp(sight->deploy, l->instance.deploy) == 0)
+    if (!sight->restart[0] && !sight->outdated && strcmp(sight->deploy, l->instance.deploy) == 0)
         return false;
     return strcmp(sight->deploy, l->refused) != 0 || via_clock_mono_ms() >= l->switch_at_ms;
 }
@@ -284,8 +283,10 @@ launch_switch(struct launch *l, const struct run_sight *sight)
         launch_forgive(l, "the new deploy has no tokens yet", &l->fault_logged);
         return false;
     }
-    via_log(VIA_LOG_INFO, "deploy %s: restarting the command%s%s", l->next.deploy,
-            sight->restart[0] ? ": " : "", sight->restart);
+    via_log(VIA_LOG_INFO, "deploy %s: restarting the command: %s", l->next.deploy,
+            sight->restart[0] ? sight->restart
+            : sight->outdated ? "a credential in its environment was revoked"
+                              : "it is new");
     run_child_stop(&l->process);
     l->started_ms = l->start_at_ms = l->backoff_ms = 0;
     if (run_instance_publish(&l->next, &l->place, e) != VIA_OK) {

@@ -101,6 +101,7 @@ struct run_instance {
     bool staged;   /* its files are in next/ */
     bool equipped; /* its tokens and bindings are written */
     char *active;  /* the bindings' active generations when tokens were minted */
+    char *held;    /* those of `client`: a JSON array of their rows */
     int64_t renew_at_ms; /* via_clock_mono_ms: half the life of its tokens */
     int64_t clocks_ms;   /* the wall clock's lead over that one, as the tokens were minted */
 };
@@ -111,6 +112,7 @@ struct run_sight {
     bool instance_stopped;          /* somebody stopped the instance */
     char deploy[VIA_ID_SIZE];       /* the newest otherwise */
     bool rotated;                   /* other generations are active than were minted */
+    bool outdated;                  /* one of `client` is revoked, and there is a newer one */
     char restart[VIA_MESSAGE_SIZE]; /* why somebody wants a restart, "" when nobody does */
 };
 
@@ -143,6 +145,9 @@ bool run_token_is_due(const struct run_instance *in);
 
 /* The active generations of the instance's bindings, as text to compare. The caller frees it. */
 char *run_token_active(const struct run_instance *in, struct cli *cli);
+
+/* Is a token of the environment good no more, and could a new one be had? */
+bool run_token_is_outdated(const struct run_instance *in, struct cli *cli);
 
 /* Wipe the tokens of the environment. */
 void run_token_forget(struct run_instance *in);

@@ -105,6 +105,52 @@ token_put(const struct minting *m)
     via_guarded_free(token);
 }
 
+/* The rows of the generations that tokens are minted of now. The caller frees it. */
+static char *
+token_held(const struct run_instance *in, struct cli *cli)
+{
+    struct cli_statement st;
+    struct cli_rows rows;
+    const char *text;
+    char *copy;
+
+    cli_statement_init(&st, "SELECT json_group_array(g.rowid) AS held FROM via_release_bindings AS"
+                            " r JOIN via_generations AS g"
+                            " ON g.binding = r.binding AND g.addon_id = r.addon_id");
+    cli_statement_text(&st, " WHERE r.release = ", in->release);
+    cli_statement_text(&st, " AND g.app = ", cli_app(cli));
+    cli_statement_put(&st, " AND g.status = 'active'");
+    cli_query(cli, &st, &rows);
+    text = cli_rows_text(&rows, 0, "held");
+    copy = strdup(text ? text : "[]");
+    cli_rows_deinit(&rows);
+    return copy;
+}
+
+bool
+run_token_is_outdated(const struct run_instance *in, struct cli *cli)
+{
+    struct cli_statement st;
+    struct cli_rows rows;
+    bool is_outdated;
+
+    if (!in->client || !in->held)
+        return false;
+    cli_statement_init(&st, "SELECT 1 FROM via_release_bindings AS r JOIN via_generations AS g"
+                            " ON g.binding = r.binding AND g.addon_id = r.addon_id");
+    cli_statement_text(&st, " WHERE r.release = ", in->release);
+    cli_statement_text(&st, " AND g.app = ", cli_app(cli));
+    cli_statement_put(&st, " AND g.status = 'active' AND NOT EXISTS (SELECT 1 FROM via_generations"
+                           " AS h WHERE h.app = g.app AND h.binding = g.binding AND h.target ="
+                           " g.target AND h.addon_id = g.addon_id AND h.status <> 'revoked'");
+    cli_statement_text(&st, " AND h.rowid IN (SELECT value FROM json_each(", in->held);
+    cli_statement_put(&st, "))) LIMIT 1");
+    cli_query(cli, &st, &rows);
+    is_outdated = rows.count > 0;
+    cli_rows_deinit(&rows);
+    return is_outdated;
+}
+
 /* Mint the tokens that go into the environment, once in the life of an instance. */
 static void
 token_put_client(const struct minting *m)
@@ -121,6 +167,8 @@ token_put_client(const struct minting *m)
         return;
     }
     lasting.lasting = true;
+    /* Read first, as above. */
+    in->held = token_held(in, m->cli);
     for (size_t i = 0; cli_ok(m->cli) && i < count; i++) {
         lasting.binding = cli_rows_text(&in->bindings, i, "binding");
         in->client[i] = token_mint(&lasting, &n);
@@ -137,7 +185,9 @@ run_token_forget(struct run_instance *in)
     for (size_t i = 0; in->client && i < in->bindings.count; i++)
         via_guarded_free(in->client[i]);
     free(in->client);
+    free(in->held);
     in->client = NULL;
+    in->held = NULL;
 }
 
 char *
