@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#define STUCK_MS (60 * 1000)
 #define RECENT_MS (86400 * 1000)
 #define REFUSED_MS (3600 * 1000)
 #define REFUSALS 5
@@ -47,10 +46,9 @@ struct problem {
 static void
 status_count(struct cli *cli, struct cli_rows *rows)
 {
-    char stuck[VIA_TIME_SIZE], recent[VIA_TIME_SIZE];
+    char recent[VIA_TIME_SIZE];
     struct cli_statement st;
 
-    via_clock_format(via_clock_now_ms() - STUCK_MS, stuck);
     via_clock_format(via_clock_now_ms() - RECENT_MS, recent);
     cli_statement_init(
         &st, "SELECT (SELECT count(*) FROM via_apps) AS apps, "
@@ -59,10 +57,7 @@ status_count(struct cli *cli, struct cli_rows *rows)
              "(SELECT count(*) FROM via_instances WHERE state = 'running') AS instances_running, "
              "(SELECT count(*) FROM via_operations WHERE state IN ('pending', 'running')) "
              "AS operations_pending, "
-             "(SELECT count(*) FROM via_operations WHERE state IN ('pending', 'running')");
-    cli_statement_text(&st, " AND started_at < ", stuck);
-    cli_statement_put(&st, ") AS operations_stuck, "
-                           "(SELECT count(*) FROM via_operations WHERE state = 'failed'");
+             "(SELECT count(*) FROM via_operations WHERE state = 'failed'");
     cli_statement_text(&st, " AND started_at >= ", recent);
     cli_statement_put(&st, ") AS operations_failed");
     cli_query(cli, &st, rows);
@@ -159,7 +154,9 @@ findings_overdue(const struct status *s)
     return findings_count(s, "snapshot_overdue") + findings_count(s, "snapshot_failing");
 }
 
-/* What is wrong with this host: the agent, then what doctor finds, a line a code. */
+/* What is wrong with this host: the agent, then what doctor finds, a line a code. How long an
+ * operation takes says nothing: a large backup takes long, and doctor asks whether its process
+ * lives. */
 static size_t
 status_problems(const struct status *s, struct problem out[PROBLEMS])
 {
@@ -169,14 +166,6 @@ status_problems(const struct status *s, struct problem out[PROBLEMS])
         out[n++] = (struct problem){.code = via_status_word(s->agent_error.status),
                                     .message = s->agent_error.message,
                                     .remedy = s->agent_error.status};
-    if (cli_rows_integer(&s->counts, 0, "operations_stuck") > 0 &&
-        findings_count(s, "operation_stuck") == 0)
-        out[n++] = (struct problem){.code = via_status_word(VIA_OPERATION_INTERRUPTED),
-                                    .message = "some operations have been under way for over a "
-                                               "minute",
-                                    .line = "via sql \"SELECT id, kind, subject, state, phase, "
-                                            "progress FROM via_operations WHERE state IN "
-                                            "('pending', 'running')\""};
     for (size_t i = 0; n < PROBLEMS && i < s->findings.count; i++) {
         int64_t count = cli_rows_integer(&s->findings, i, "count");
 
@@ -274,8 +263,9 @@ status_put_json(struct cli *cli, const struct status *s, const struct problem *p
     for (size_t i = 0; i < s->addons.count; i++)
         via_buf_printf(b, "%s\"%s\":%lld", i ? "," : "", cli_rows_text(&s->addons, i, "state"),
                        (long long)cli_rows_integer(&s->addons, i, "count"));
-    via_buf_printf(b, "},\"findings\":%lld,\"snapshots_overdue\":%lld",
-                   (long long)findings_count(s, NULL), (long long)findings_overdue(s));
+    via_buf_printf(b, "},\"findings\":%lld,\"operations_stuck\":%lld,\"snapshots_overdue\":%lld",
+                   (long long)findings_count(s, NULL),
+                   (long long)findings_count(s, "operation_stuck"), (long long)findings_overdue(s));
     via_buf_puts(b, ",\"storage\":{");
     (void)cli_rows_put_members(&s->storage, 0, NULL, false, b);
     via_buf_puts(b, "},\"disk\":{");
