@@ -31,8 +31,8 @@ ARCHIVE  := member reader seal writer
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow sqlite/header \
             sqlite/hold sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/restore \
             sqlite/source sqlite/storage sqlite/transfer sqlite/verify
-EFFECTS  := addon backup copies doctor doctor_audit doctor_files doctor_host doctor_mend \
-            doctor_rows effects host keys restore schedule step
+EFFECTS  := addon backup copies doctor doctor_audit doctor_backups doctor_files doctor_host \
+            doctor_mend doctor_rows doctor_schema effects host keys restore schedule step
 VFS      := refusal policy context guard file open vfs
 TABLES   := addons apps backups bindings cursor deploys engine env findings gates generations hub \
             instances keys newfile readiness records releases restores row snapshots storage

@@ -1,4 +1,5 @@
 /* doctor.c: what is wrong with this host, and mending what can be mended safely. */
+#include "base/error.h"
 #include "base/root.h"
 #include "cli/remedy.h"
 #include "cli/verbs.h"
@@ -41,7 +42,7 @@ root_put(struct cli *cli)
     struct via_buf line;
     char root[VIA_PATH_SIZE];
 
-    memset(&cli->error, 0, sizeof cli->error);
+    via_error_clear(&cli->error);
     if (!via_root_path(root, sizeof root))
         (void)snprintf(root, sizeof root, "the state root");
     via_buf_init(&line);
@@ -110,6 +111,9 @@ cli_doctor(struct cli *cli)
         cli_statement_init(&st, "UPDATE via_findings SET fix = 1 WHERE fixable = 1");
         cli_run(cli, &st);
         fixed = cli_changes(cli);
+        /* A damaged control plane takes no change. What is wrong with it is told all the same. */
+        if (cli->error.status == VIA_STATE_CORRUPT)
+            via_error_clear(&cli->error);
     }
     cli_statement_init(&st, "SELECT " FINDING_COLUMNS " FROM via_findings");
     cli_query(cli, &st, &rows);

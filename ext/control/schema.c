@@ -209,6 +209,13 @@ schema_apply(struct via_sql *s, const struct step *steps, size_t count)
     via_sql_exec(s, "COMMIT");
 }
 
+void
+via_schema_make(struct via_sql *s, bool runtime)
+{
+    schema_apply(s, runtime ? runtime_steps : control_steps,
+                 runtime ? COUNT(runtime_steps) : COUNT(control_steps));
+}
+
 /* Keep a copy of a database that is about to be changed, in backups/: under its name it is whole.
  * What an upgrade that was killed left is removed by the next. */
 static void
@@ -339,6 +346,8 @@ via_schema_open(struct via_sql *s, const struct via_root *root, bool runtime_rea
     via_views_make(s, overlay);
     if (via_sql_ok(s))
         (void)sqlite3_busy_timeout(s->db, (int)via_setting_int(s, "busy_timeout_ms"));
+    if (s->error.status == VIA_INTERNAL_ERROR) /* the table is not there */
+        s->error.status = VIA_STATE_CORRUPT;
 }
 
 void

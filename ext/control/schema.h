@@ -14,6 +14,10 @@
  * older agent is alive; VIA_STATE_UNAVAILABLE, VIA_DISK_FULL. */
 VIA_MUST_USE enum via_status via_schema_ensure(const struct via_root *root, struct via_error *e);
 
+/* Make in `s`, an empty database, what a new root has: the tables of runtime.db when `runtime`,
+ * else of control-plane.db. The handle holds the error. */
+void via_schema_make(struct via_sql *s, bool runtime);
+
 /* Open control-plane.db into `s` with runtime.db attached as `rt` (read-only when
  * `runtime_readonly`), busy timeout and durability set, and the views made over them. The
  * handle holds the error. `overlay` adds the temporary tables that hold a transaction's

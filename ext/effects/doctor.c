@@ -124,6 +124,25 @@ doctor_is_locked(const struct via_lock *lock, int64_t slot)
 
 /* -- looking --------------------------------------------------------------------------- */
 
+void
+doctor_pass_over(struct doctor *d)
+{
+    enum via_status why = d->db->error.status;
+
+    if ((d->is_damaged || d->lacks_table) &&
+        (why == VIA_STATE_CORRUPT || why == VIA_INTERNAL_ERROR))
+        via_ignore(via_sql_take(d->db, NULL));
+}
+
+void
+doctor_look_each(struct doctor *d, const doctor_look_fn *looks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        looks[i](d);
+        doctor_pass_over(d);
+    }
+}
+
 /* Leave nothing of a look that failed, and keep its error. */
 static void
 look_undo(struct via_sql *db)
@@ -133,6 +152,8 @@ look_undo(struct via_sql *db)
     if (via_sql_take(db, &why) == VIA_OK)
         return;
     via_sql_exec(db, "ROLLBACK TO look; RELEASE look");
+    via_ignore(via_sql_take(db, NULL));
+    via_sql_exec(db, "DELETE FROM temp.findings");
     via_ignore(via_sql_take(db, NULL));
     via_sql_fail(db, why.status, "%s", why.message);
 }
@@ -173,6 +194,9 @@ look_operations(struct doctor *d)
 void
 via_doctor_look(struct via_store *s, struct via_sql *db)
 {
+    static const doctor_look_fn before[] = {doctor_look_schema, look_operations};
+    static const doctor_look_fn looks[] = {doctor_look_files, doctor_look_rows, doctor_look_audit,
+                                           doctor_look_host};
     struct doctor d = {.s = s, .db = db, .lock = {.fd = -1}};
 
     via_sql_exec(db, "DELETE FROM temp.findings; DELETE FROM temp.seen_storage;"
@@ -181,13 +205,14 @@ via_doctor_look(struct via_store *s, struct via_sql *db)
     if (!via_sql_ok(db) || via_lock_open(&d.lock, &s->root, &db->error) != VIA_OK)
         return;
     d.agent_lives = doctor_is_locked(&d.lock, VIA_LOCK_AGENT);
-    look_operations(&d);
-    via_sql_exec(db, "SAVEPOINT look");
-    doctor_look_files(&d);
-    doctor_look_rows(&d);
-    doctor_look_audit(&d);
-    doctor_look_host(&d);
-    via_sql_exec(db, "RELEASE look");
+    doctor_look_each(&d, before, sizeof before / sizeof *before);
+    if (!d.is_damaged) {
+        via_sql_exec(db, "SAVEPOINT look");
+        doctor_look_each(&d, looks, sizeof looks / sizeof *looks);
+        via_sql_exec(db, "RELEASE look");
+    } else if (sqlite3_get_autocommit(db->db)) { /* one damaged page fails a transaction for good */
+        doctor_look_each(&d, looks, sizeof looks / sizeof *looks);
+    }
     look_undo(db);
     via_lock_close(&d.lock);
 }

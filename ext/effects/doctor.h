@@ -1,7 +1,8 @@
 /* doctor.h: what is wrong with this host, and mending what can be mended safely.
  *
- * Findings are no rows of the control plane: they are looked for each time, by stat and
- * by locks that are asked and not taken. No database file is opened. What a mend does is
+ * Findings are no rows of the control plane: they are looked for each time, by stat, by
+ * locks that are asked and not taken, and by reading the control plane's own databases.
+ * No database file is opened. What a mend does is
  * decided anew when it is done: a finding says where to look, never what to change. */
 #ifndef VIA_EFFECTS_DOCTOR_H
 #define VIA_EFFECTS_DOCTOR_H

@@ -4,7 +4,7 @@
 #ifndef VIA_EFFECTS_DOCTOR_LOOK_H
 #define VIA_EFFECTS_DOCTOR_LOOK_H
 
-#include "control/store.h"
+#include "control/mark.h"
 
 #include <sys/stat.h>
 
@@ -33,6 +33,11 @@
     X(AGENT_SOCKET_STALE, "agent_socket_stale", "warning", doctor_mend_agent)                      \
     X(AGENT_FILE_STALE, "agent_file_stale", "warning", doctor_mend_agent)                          \
     X(AGENT_NOT_RUNNING, "agent_not_running", "info", NULL)                                        \
+    X(STATE_CORRUPT, "state_corrupt", "error", doctor_mend_indexes)                                \
+    X(STATE_UNCHECKED, "state_unchecked", "info", NULL)                                            \
+    X(SCHEMA_MISSING, "schema_missing", "error", doctor_mend_schema)                               \
+    X(SCHEMA_CHANGED, "schema_changed", "error", doctor_mend_schema)                               \
+    X(SCHEMA_UNKNOWN, "schema_unknown", "info", NULL)                                              \
     X(AUDIT_BROKEN, "audit_broken", "error", NULL)                                                 \
     X(AUDIT_UNSIGNED, "audit_unsigned", "info", doctor_mend_audit)                                 \
     X(WAL_LARGE, "wal_large", "warning", NULL)                                                     \
@@ -55,6 +60,8 @@ struct doctor {
     struct via_sql *db; /* holds temp.findings */
     struct via_lock lock;
     bool agent_lives;
+    bool is_damaged; /* a page of the control plane's own databases */
+    bool lacks_table;
 };
 
 struct doctor_finding {
@@ -85,6 +92,18 @@ bool doctor_is_locked(const struct via_lock *lock, int64_t slot);
 
 /* -- looking -- */
 
+typedef void (*doctor_look_fn)(struct doctor *d);
+
+/* One look after the other. On a damaged control plane one that cannot be finished is passed over:
+ * that it is damaged is a finding, and what the others find is worth as much as before. */
+void doctor_look_each(struct doctor *d, const doctor_look_fn *looks, size_t count);
+
+/* The same for a question in passing: forget why it was not answered. */
+void doctor_pass_over(struct doctor *d);
+
+/* doctor_schema.c: the pages, indexes, tables and triggers of both databases. Before all else. */
+void doctor_look_schema(struct doctor *d);
+
 /* doctor_files.c: every file and folder; fills temp.seen_storage and temp.seen_snapshots. */
 void doctor_look_files(struct doctor *d);
 
@@ -99,6 +118,17 @@ void doctor_look_rows(struct doctor *d);
 
 /* doctor_audit.c: the heads of the audit, and the keys. */
 void doctor_look_audit(struct doctor *d);
+
+/* doctor_backups.c: archives of the host. */
+struct doctor_backup {
+    char path[VIA_PATH_SIZE];
+    char fingerprint[VIA_HASH_SIZE];
+    char created_at[VIA_TIME_SIZE];
+    bool is_sealed; /* its keys want a passphrase */
+};
+
+/* The newest archive that is where it was written. False: there is none. */
+bool doctor_backup_newest(struct doctor *d, struct doctor_backup *out);
 
 /* doctor_host.c: the agent, the disk, the clock, who is in the way. */
 void doctor_look_host(struct doctor *d);
@@ -122,6 +152,8 @@ enum via_status doctor_mend_operation(struct via_store *s, const char *subject,
                                       struct via_error *e);
 enum via_status doctor_mend_agent(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_retired(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_indexes(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_schema(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_audit(struct via_store *s, const char *subject, struct via_error *e);
 
 #endif

@@ -368,14 +368,9 @@ look_clock(struct doctor *d)
 void
 doctor_look_rows(struct doctor *d)
 {
-    look_storage(d);
-    look_orphans(d);
-    look_failed(d);
-    look_snapshots(d);
-    look_snapshot_files(d);
-    look_schedules(d);
-    look_secrets(d);
-    look_purges(d);
-    look_stuck(d);
-    look_clock(d);
+    static const doctor_look_fn looks[] = {
+        look_storage,   look_orphans, look_failed, look_snapshots, look_snapshot_files,
+        look_schedules, look_secrets, look_purges, look_stuck,     look_clock};
+
+    doctor_look_each(d, looks, sizeof looks / sizeof *looks);
 }
