@@ -24,15 +24,15 @@ BASE     := status buf error clock id log root io stage fs lock epoch json
 IDENTITY := codec keyfile keyfolder keys jwt passphrase
 RULES    := names assign lifecycle gates readiness remedy schedule
 SQL      := sql
-CONTROL  := access addon app audit backup binding chain env instance key manifest mark moved \
-            operation options profile prune release replica restore schedule schema setting \
-            snapshot store token views witness
+CONTROL  := access addon app audit backup binding chain chain_verify chain_walk env instance key \
+            manifest mark moved operation options profile prune release replica restore schedule \
+            schema setting snapshot store token views witness
 ARCHIVE  := member reader seal writer
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow sqlite/header \
             sqlite/hold sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/restore \
             sqlite/source sqlite/storage sqlite/transfer sqlite/verify
 EFFECTS  := addon backup copies doctor doctor_audit doctor_backups doctor_files doctor_host \
-            doctor_mend doctor_rows doctor_schema effects host keys restore schedule step
+            doctor_keys doctor_mend doctor_rows doctor_schema effects host keys restore schedule step
 VFS      := refusal policy context guard file open vfs
 TABLES   := addons apps backups bindings cursor deploys engine env findings gates generations hub \
             instances keys newfile readiness records releases restores row snapshots storage

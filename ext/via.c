@@ -51,22 +51,43 @@ function_state_dir(sqlite3_context *context, int argc, sqlite3_value **argv)
         sqlite3_result_text(context, path, -1, SQLITE_TRANSIENT);
 }
 
-static void
-function_audit_verify(sqlite3_context *context, int argc, sqlite3_value **argv)
+/* What is wrong with the audit. False: the function has failed. */
+static bool
+audit_verdict(sqlite3_context *context, struct via_verdict *v)
 {
-    char broken[VIA_BROKEN_SIZE], text[VIA_MESSAGE_SIZE + 64];
+    char text[VIA_MESSAGE_SIZE + 64];
     struct via_error e = {0};
     struct via_store *s;
 
+    if (via_hub_store(sqlite3_user_data(context), &s, &e) == VIA_OK &&
+        via_chain_verify(&s->root, s->keys, v, &e) == VIA_OK)
+        return true;
+    (void)snprintf(text, sizeof text, "%s: %s", via_status_word(e.status), e.message);
+    sqlite3_result_error(context, text, -1);
+    return false;
+}
+
+static void
+function_audit_verify(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    struct via_verdict v;
+
     (void)argc;
     (void)argv;
-    if (via_hub_store(sqlite3_user_data(context), &s, &e) != VIA_OK ||
-        via_chain_verify(&s->root, s->keys, broken, &e) != VIA_OK) {
-        (void)snprintf(text, sizeof text, "%s: %s", via_status_word(e.status), e.message);
-        sqlite3_result_error(context, text, -1);
-    } else if (broken[0]) {
-        sqlite3_result_text(context, broken, -1, SQLITE_TRANSIENT);
-    }
+    if (audit_verdict(context, &v) && v.broken[0])
+        sqlite3_result_text(context, v.broken, -1, SQLITE_TRANSIENT);
+}
+
+/* The key whose loss alone is why via_audit_verify() answers. */
+static void
+function_audit_lost_key(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    struct via_verdict v;
+
+    (void)argc;
+    (void)argv;
+    if (audit_verdict(context, &v) && v.lost_kid[0])
+        sqlite3_result_text(context, v.lost_kid, -1, SQLITE_TRANSIENT);
 }
 
 static void
@@ -80,6 +101,11 @@ hub_unref(void *hub)
 static int
 register_all(sqlite3 *db)
 {
+    static const struct {
+        const char *name;
+        void (*function)(sqlite3_context *context, int argc, sqlite3_value **argv);
+    } audits[] = {{"via_audit_verify", function_audit_verify},
+                  {"via_audit_lost_key", function_audit_lost_key}};
     struct via_hub *hub = via_hub_new(db);
     int rc = hub ? SQLITE_OK : SQLITE_NOMEM;
 
@@ -91,10 +117,10 @@ register_all(sqlite3 *db)
     if (rc == SQLITE_OK)
         rc = sqlite3_create_function_v2(db, "via_state_dir", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
                                         NULL, function_state_dir, NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_create_function_v2(db, "via_audit_verify", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
-                                        via_hub_ref(hub), function_audit_verify, NULL, NULL,
-                                        hub_unref);
+    for (size_t i = 0; rc == SQLITE_OK && i < sizeof audits / sizeof audits[0]; i++)
+        rc =
+            sqlite3_create_function_v2(db, audits[i].name, 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                       via_hub_ref(hub), audits[i].function, NULL, NULL, hub_unref);
     via_hub_unref(hub);
     return rc;
 }

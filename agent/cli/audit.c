@@ -235,6 +235,30 @@ cli_audit(struct cli *cli)
 
 /* -- verifying ------------------------------------------------------------------- */
 
+/* Say why the audit does not hold from `broken` on. */
+static void
+broken_refuse(struct cli *cli, const char *broken)
+{
+    struct cli_statement st;
+    struct cli_rows lost;
+    const char *kid;
+
+    cli_statement_init(&st, "SELECT via_audit_lost_key() AS kid");
+    cli_query(cli, &st, &lost);
+    kid = cli_rows_text(&lost, 0, "kid");
+    if (kid)
+        cli_refuse(cli, VIA_KEY_UNAVAILABLE,
+                   "the audit is whole by its hashes, but the signature at %s cannot be verified:"
+                   " keys/%s.jwk, which made it, is gone",
+                   broken, kid);
+    else
+        cli_refuse(cli, VIA_AUDIT_BROKEN,
+                   "the record %s is missing, altered or out of its place; those before it are"
+                   " whole",
+                   broken);
+    cli_rows_deinit(&lost);
+}
+
 int
 cli_audit_verify(struct cli *cli)
 {
@@ -246,10 +270,7 @@ cli_audit_verify(struct cli *cli)
     cli_query(cli, &st, &verdict);
     broken = cli_rows_text(&verdict, 0, "broken");
     if (broken)
-        cli_refuse(cli, VIA_AUDIT_BROKEN,
-                   "the record %s is missing, altered or out of its place; those before it are"
-                   " whole",
-                   broken);
+        broken_refuse(cli, broken);
     cli_rows_deinit(&verdict);
     cli_statement_init(&st, "SELECT stream, seq, hash, signed_at, kid, signature"
                             " FROM via_audit_heads");

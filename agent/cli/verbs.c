@@ -125,7 +125,9 @@ const struct cli_verb cli_verbs[] = {
      "via keys list", cli_keys_list},
     {"via", "keys", "rotate", "USE", 0, 0,
      "Make a new key of a use (workload, generation, manifest, audit, seal, backup): it signs\n"
-     "from now on, and what older ones signed still verifies.",
+     "from now on, and what older ones signed still verifies. A new audit key also signs anew "
+     "what\n"
+     "is whole of an audit whose key was lost.",
      "via keys rotate workload", cli_keys_rotate},
     {"via", "keys", "retire", "KID", 0, 0,
      "End a key for good, from the next operation on: tokens signed with it are refused, releases\n"

@@ -7,17 +7,26 @@
 
 #define VIA_BROKEN_SIZE 32
 
+struct via_verdict {
+    char broken[VIA_BROKEN_SIZE]; /* the first "stream:seq" that does not hold; "": all is whole */
+    char lost_kid[VIA_ID_SIZE];   /* of the key whose file is gone, when it alone is the reason */
+};
+
 /* Read both streams from the first record to the last, as they stand in the databases of `root`, in
- * constant memory. `broken` is "" when each is whole, else the first "stream:seq" that is missing,
- * altered or out of its place. */
+ * constant memory. What does not hold is missing, altered or out of its place; or it is whole as
+ * far as its hashes tell, and bears a signature that nothing can verify any more. */
 VIA_MUST_USE enum via_status via_chain_verify(const struct via_root *root, struct via_keyring *keys,
-                                              char broken[VIA_BROKEN_SIZE], struct via_error *e);
+                                              struct via_verdict *v, struct via_error *e);
 
 /* Sign the heads of the streams that moved since, or whose head is of an older key, and keep them.
  * A stream whose head cannot be written now, for another writer, keeps its old one. Waits, as the
  * next, for as long as the store's connections are set to.
  * VIA_AUDIT_BROKEN: a stream does not continue its signed head, which stays as it is. */
 VIA_MUST_USE enum via_status via_chain_sign(struct via_store *s, struct via_error *e);
+
+/* The same after a rotation that somebody asked for: what was signed with a key that is lost is
+ * signed anew, when all of it is whole but for that. */
+VIA_MUST_USE enum via_status via_chain_sign_anew(struct via_store *s, struct via_error *e);
 
 /* Does the stream still hold the record that its signed head names? Cheap; for a look in passing.
  * False: `head` is that head. */

@@ -55,6 +55,21 @@ doctor_advise(struct doctor_finding *f, const char *format, ...)
     va_end(args);
 }
 
+void
+doctor_advise_more(struct doctor_finding *f, const char *format, ...)
+{
+    size_t n = strlen(f->remediation);
+    char line[VIA_MESSAGE_SIZE];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (n + strlen(" && ") + strlen(line) >= sizeof f->remediation)
+        return;
+    (void)snprintf(f->remediation + n, sizeof f->remediation - n, "%s%s", n ? " && " : "", line);
+}
+
 /* The same finding has the same row id in every look, so that an UPDATE meets what was read. */
 static int64_t
 finding_rid(const struct doctor_finding *f)
@@ -195,8 +210,8 @@ void
 via_doctor_look(struct via_store *s, struct via_sql *db)
 {
     static const doctor_look_fn before[] = {doctor_look_schema, look_operations};
-    static const doctor_look_fn looks[] = {doctor_look_files, doctor_look_rows, doctor_look_audit,
-                                           doctor_look_host};
+    static const doctor_look_fn looks[] = {doctor_look_files, doctor_look_rows, doctor_look_keys,
+                                           doctor_look_audit, doctor_look_host};
     struct doctor d = {.s = s, .db = db, .lock = {.fd = -1}};
 
     via_sql_exec(db, "DELETE FROM temp.findings; DELETE FROM temp.seen_storage;"

@@ -1,9 +1,8 @@
-/* doctor_audit.c: the audit against its signed heads, and keys against what was retired. Whether
- * every record is whole is via_audit_verify()'s to say: it reads them all. */
+/* doctor_audit.c: the audit against its signed heads. Whether every record is whole is
+ * via_audit_verify()'s to say: it reads them all. */
 #include "base/clock.h"
 #include "control/chain.h"
 #include "effects/doctor_look.h"
-#include "identity/keyfile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,34 +55,9 @@ look_unsigned(struct doctor *d, const struct via_mark *head)
                "records of the %s stream since %s have no signed head: a cut would not show; the"
                " agent signs one each minute",
                via_stream_word(head->stream), at);
-    doctor_advise(&f, "via doctor --fix");
+    f.fixable = head->seq == 0 || via_mark_holds(head, d->s->keys);
+    doctor_advise(&f, f.fixable ? "via doctor --fix" : "via audit verify");
     doctor_end(d, &f);
-}
-
-/* A retired key whose file is back, as from a copy of the folder: what it signed holds again. */
-static void
-look_retired(struct doctor *d)
-{
-    sqlite3_stmt *q = via_sql_stmt(
-        d->db, "SELECT kid, use FROM main.retired_keys WHERE NOT EXISTS (SELECT 1 FROM"
-               " main.operations AS o WHERE o.subject = kid AND o.kind = 'key.retire' AND"
-               " o.state IN ('pending', 'running') AND o.rid NOT IN (SELECT rid FROM"
-               " temp.seen_dead))");
-    char relative[VIA_ID_SIZE + 16];
-    struct doctor_finding f;
-
-    while (via_sql_row(d->db, q)) {
-        const char *kid = (const char *)sqlite3_column_text(q, 0);
-
-        if (!kid || !via_keyring_has(d->s->keys, kid))
-            continue;
-        (void)snprintf(relative, sizeof relative, "keys/%s.jwk", kid);
-        doctor_begin(&f, DOCTOR_KEY_RETIRED_LEFT, relative);
-        doctor_say(&f, "%s is a retired %s key, and its file is there: what it signed verifies",
-                   relative, (const char *)sqlite3_column_text(q, 1));
-        doctor_advise(&f, "via doctor --fix");
-        doctor_end(d, &f);
-    }
 }
 
 void
@@ -97,7 +71,6 @@ doctor_look_audit(struct doctor *d)
         else
             look_broken(d, (enum via_audit_stream)i, &head);
     }
-    look_retired(d);
 }
 
 enum via_status
@@ -107,22 +80,4 @@ doctor_mend_audit(struct via_store *s, const char *subject, struct via_error *e)
     if (via_chain_sign(s, e) == VIA_OK)
         via_ignore(via_chain_prune(s, PRUNE_MS, e));
     return e->status;
-}
-
-enum via_status
-doctor_mend_retired(struct via_store *s, const char *subject, struct via_error *e)
-{
-    char kid[VIA_ID_SIZE];
-    bool retired = false;
-    sqlite3_stmt *q;
-
-    if (strncmp(subject, "keys/", 5) == 0 && via_keyfile_kid(subject + 5, kid)) {
-        q = via_sql_stmt(&s->write, "SELECT 1 FROM main.retired_keys WHERE kid = ?1");
-        via_sql_bind_text(&s->write, q, 1, kid);
-        retired = via_sql_row(&s->write, q);
-        via_sql_end(&s->write, q);
-    }
-    if (via_sql_take(&s->write, e) != VIA_OK || !retired)
-        return e->status;
-    return via_keyring_remove(s->keys, kid, e);
 }

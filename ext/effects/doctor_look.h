@@ -19,6 +19,7 @@
     X(KEY_PERMISSIONS_WRONG, "key_permissions_wrong", "error", doctor_mend_mode)                   \
     X(KEY_UNREADABLE, "key_unreadable", "error", NULL)                                             \
     X(KEY_RETIRED_LEFT, "key_retired_left", "error", doctor_mend_retired)                          \
+    X(KEY_MISSING, "key_missing", "error", NULL)                                                   \
     X(STORAGE_MISSING, "storage_missing", "error", NULL)                                           \
     X(STORAGE_CORRUPT, "storage_corrupt", "error", NULL)                                           \
     X(STORAGE_ORPHANED, "storage_orphaned", "warning", doctor_mend_orphan)                         \
@@ -78,6 +79,9 @@ struct doctor_finding {
 void doctor_begin(struct doctor_finding *f, enum doctor_code code, const char *subject);
 void doctor_say(struct doctor_finding *f, const char *format, ...) VIA_PRINTF(2, 3);
 void doctor_advise(struct doctor_finding *f, const char *format, ...) VIA_PRINTF(2, 3);
+
+/* Advise one line more, to be pasted together with those before it. */
+void doctor_advise_more(struct doctor_finding *f, const char *format, ...) VIA_PRINTF(2, 3);
 void doctor_end(struct doctor *d, const struct doctor_finding *f);
 
 /* `text` in quotes for a shell. Returns `out`. */
@@ -116,19 +120,24 @@ bool doctor_is_left(struct via_sql *db, const char *relative, mode_t type);
 /* doctor_rows.c: the control plane's rows against what the files said. */
 void doctor_look_rows(struct doctor *d);
 
-/* doctor_audit.c: the heads of the audit, and the keys. */
+/* doctor_audit.c: the heads of the audit. */
 void doctor_look_audit(struct doctor *d);
+
+/* doctor_keys.c: keys that are gone and needed, or there and retired. */
+void doctor_look_keys(struct doctor *d);
 
 /* doctor_backups.c: archives of the host. */
 struct doctor_backup {
     char path[VIA_PATH_SIZE];
     char fingerprint[VIA_HASH_SIZE];
-    char created_at[VIA_TIME_SIZE];
     bool is_sealed; /* its keys want a passphrase */
 };
 
 /* The newest archive that is where it was written. False: there is none. */
 bool doctor_backup_newest(struct doctor *d, struct doctor_backup *out);
+
+/* The oldest one in which the key `kid` may be, as a file that wants no passphrase. */
+bool doctor_backup_with_key(struct doctor *d, const char *kid, struct doctor_backup *out);
 
 /* doctor_host.c: the agent, the disk, the clock, who is in the way. */
 void doctor_look_host(struct doctor *d);

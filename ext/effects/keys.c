@@ -68,10 +68,11 @@ rotate_and_sign(struct via_store *s, const struct via_operation *op, struct via_
     char use[16];
     enum via_status status = rotate_run(s, op, e);
 
-    /* A broken audit keeps its old signatures, and says so when it is verified. */
+    /* A broken audit keeps its old signatures, and says so when it is verified; one whose key was
+     * lost gets new ones. */
     (void)payload_parse(op, use);
     if (status == VIA_OK && strcmp(use, "audit") == 0)
-        via_ignore(via_chain_sign(s, &ignored));
+        via_ignore(via_chain_sign_anew(s, &ignored));
     return status;
 }
 

@@ -134,6 +134,7 @@ static const struct remedy {
     {VIA_STATE_UNAVAILABLE, NULL, "sudo {line}"},
     {VIA_STATE_NEWER, NULL, "via --version"},
     {VIA_STATE_CORRUPT, NULL, "via backup restore {backup} " ELSEWHERE},
+    {VIA_KEY_UNAVAILABLE, NULL, "via doctor"},
     {VIA_AUDIT_BROKEN, NULL, "via audit --json"},
     {VIA_DISK_FULL, NULL, "df -h {state}"},
     {VIA_CONTROL_BUSY, NULL, "{line}"},

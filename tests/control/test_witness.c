@@ -152,7 +152,7 @@ test_after(void)
     struct via_keyring *keys;
     struct via_error e = {0};
     struct via_claims c;
-    char broken[VIA_BROKEN_SIZE];
+    struct via_verdict v;
 
     CHECK(ask("SELECT count(*) FROM audit WHERE actor = 'several' AND instance IS NULL") > 0,
           "those beyond the budget are told as of several");
@@ -163,7 +163,7 @@ test_after(void)
           "after it a refusal has its own record again");
     via_witness_free(witness);
     CHECK(via_keyring_new(&root, &keys, &e) == VIA_OK &&
-              via_chain_verify(&root, keys, broken, &e) == VIA_OK && !broken[0],
+              via_chain_verify(&root, keys, &v, &e) == VIA_OK && !v.broken[0],
           "and the audit is whole");
     via_keyring_free(keys);
 }
