@@ -46,6 +46,7 @@ static const char views_sql[] =
     "CREATE TEMP TABLE seen_storage(addon_id TEXT PRIMARY KEY, present, size_bytes) WITHOUT ROWID;"
     "CREATE TEMP TABLE seen_snapshots(id TEXT, addon_id TEXT, size_bytes,"
     " PRIMARY KEY(id, addon_id)) WITHOUT ROWID;"
+    "CREATE TEMP TABLE seen_strays(path TEXT PRIMARY KEY, is_work) WITHOUT ROWID;"
     "CREATE TEMP TABLE seen_dead(rid INTEGER PRIMARY KEY);"
     "CREATE TEMP TABLE seen_keys(rid INTEGER PRIMARY KEY, kid, use, state, created_at);"
     "CREATE TEMP VIEW v_keys AS SELECT rid, kid, use, state, created_at FROM temp.seen_keys"

@@ -210,12 +210,14 @@ void
 via_doctor_look(struct via_store *s, struct via_sql *db)
 {
     static const doctor_look_fn before[] = {doctor_look_schema, look_operations};
-    static const doctor_look_fn looks[] = {doctor_look_files, doctor_look_rows, doctor_look_keys,
-                                           doctor_look_audit, doctor_look_host};
+    static const doctor_look_fn looks[] = {
+        doctor_look_files, doctor_look_rows,  doctor_look_strays, doctor_look_backups,
+        doctor_look_keys,  doctor_look_audit, doctor_look_host};
     struct doctor d = {.s = s, .db = db, .lock = {.fd = -1}};
 
     via_sql_exec(db, "DELETE FROM temp.findings; DELETE FROM temp.seen_storage;"
-                     "DELETE FROM temp.seen_snapshots; DELETE FROM temp.seen_dead");
+                     "DELETE FROM temp.seen_snapshots; DELETE FROM temp.seen_strays;"
+                     "DELETE FROM temp.seen_dead");
     /* A lock of our own: s->lock holds the bytes of what this connection is doing. */
     if (!via_sql_ok(db) || via_lock_open(&d.lock, &s->root, &db->error) != VIA_OK)
         return;

@@ -367,6 +367,7 @@ walk_entry(struct walk *w, int folder, const char *name, const char *relative, i
         check_temporary(w, folder, name, relative);
         return;
     }
+    doctor_stray_note(w->d, relative, st.st_mode);
     check_owner(w, relative, &st);
     check_mode(w, relative, &st);
     if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {

@@ -16,6 +16,7 @@
     X(LINK_FOUND, "link_found", "error", NULL)                                                     \
     X(FOLDER_UNREADABLE, "folder_unreadable", "error", NULL)                                       \
     X(TEMPORARY_LEFT, "temporary_left", "warning", doctor_mend_temporary)                          \
+    X(FILE_UNKNOWN, "file_unknown", "info", NULL)                                                  \
     X(KEY_PERMISSIONS_WRONG, "key_permissions_wrong", "error", doctor_mend_mode)                   \
     X(KEY_UNREADABLE, "key_unreadable", "error", NULL)                                             \
     X(KEY_RETIRED_LEFT, "key_retired_left", "error", doctor_mend_retired)                          \
@@ -27,6 +28,8 @@
     X(SNAPSHOT_ORPHANED, "snapshot_orphaned", "warning", doctor_mend_snapshot)                     \
     X(SNAPSHOT_FAILING, "snapshot_failing", "warning", NULL)                                       \
     X(SNAPSHOT_OVERDUE, "snapshot_overdue", "warning", NULL)                                       \
+    X(BACKUP_MISSING, "backup_missing", "warning", doctor_mend_backup)                             \
+    X(BACKUP_ELSEWHERE, "backup_elsewhere", "info", NULL)                                          \
     X(SECRET_UNREADABLE, "secret_unreadable", "error", NULL)                                       \
     X(ADDON_FAILED, "addon_failed", "warning", NULL)                                               \
     X(PURGE_OVERDUE, "purge_overdue", "warning", doctor_mend_purge)                                \
@@ -111,6 +114,18 @@ void doctor_look_schema(struct doctor *d);
 /* doctor_files.c: every file and folder; fills temp.seen_storage and temp.seen_snapshots. */
 void doctor_look_files(struct doctor *d);
 
+/* doctor_strays.c: files that are none of Via's, where Via has its own. Note one in the walk,
+ * unless its name tells that it belongs there. */
+void doctor_stray_note(struct doctor *d, const char *relative, mode_t type);
+
+/* Decide about those that were noted. */
+void doctor_look_strays(struct doctor *d);
+
+/* Is that the name of a file that an operation works on? Remove it, unless one does. */
+bool doctor_is_work(const char *relative);
+VIA_MUST_USE enum via_status doctor_remove_work(struct via_store *s, const char *relative,
+                                                struct via_error *e);
+
 /* The mode that `relative` is to have. */
 mode_t doctor_mode(const char *relative, mode_t type);
 
@@ -126,7 +141,9 @@ void doctor_look_audit(struct doctor *d);
 /* doctor_keys.c: keys that are gone and needed, or there and retired. */
 void doctor_look_keys(struct doctor *d);
 
-/* doctor_backups.c: archives of the host. */
+/* doctor_backups.c: archives of the host, and whether they are where they were written. */
+void doctor_look_backups(struct doctor *d);
+
 struct doctor_backup {
     char path[VIA_PATH_SIZE];
     char fingerprint[VIA_HASH_SIZE];
@@ -156,6 +173,7 @@ enum via_status doctor_mend_temporary(struct via_store *s, const char *subject,
                                       struct via_error *e);
 enum via_status doctor_mend_orphan(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_snapshot(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_backup(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_purge(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_operation(struct via_store *s, const char *subject,
                                       struct via_error *e);

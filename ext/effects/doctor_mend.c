@@ -134,6 +134,8 @@ doctor_mend_temporary(struct via_store *s, const char *subject, struct via_error
     if (!place_get(&s->root, subject, &fd, &st, e))
         return e->status;
     close(fd);
+    if (doctor_is_work(subject))
+        return doctor_remove_work(s, subject, e);
     if (!doctor_is_left(&s->write, subject, st.st_mode))
         return via_error_set(e, VIA_STATE_INVALID, "%.300s is no temporary", subject);
     /* Its writer may be alive, and about to rename it. */
