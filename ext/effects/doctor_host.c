@@ -98,62 +98,134 @@ look_disk(struct doctor *d)
     doctor_end(d, &f);
 }
 
-/* The kernel's own network file systems, by their magic numbers (statfs(2)). */
+/* -- the file system --------------------------------------------------------------------- */
+
+/* Network file systems by their magic numbers: statfs(2), and the headers of those that the kernel
+ * does not come with. */
 static const struct {
     uint32_t magic;
     const char *name;
 } network_types[] = {
-    {0x6969, "nfs"},    {0xff534d42, "cifs"}, {0xfe534d42, "smb2"}, {0x517b, "smb"},
-    {0x01021997, "9p"}, {0x00c36400, "ceph"}, {0x5346414f, "afs"},  {0x73757245, "coda"},
+    {0x6969, "nfs"},        {0xff534d42, "cifs"},   {0xfe534d42, "smb2"},
+    {0x517b, "smb"},        {0x01021997, "9p"},     {0x00c36400, "ceph"},
+    {0x5346414f, "afs"},    {0x6b414653, "kafs"},   {0x73757245, "coda"},
+    {0x564c, "ncp"},        {0x0bd00bd0, "lustre"}, {0x47504653, "gpfs"},
+    {0x19830326, "beegfs"}, {0xaad7aaea, "panfs"},  {0x20030528, "orangefs"},
+    {0xbeefdead, "snfs"},   {0x013111a8, "ibrix"},  {0x786f4256, "vboxsf"},
+    {0xbacbacbc, "vmhgfs"}, {0x7c7c6673, "prl_fs"},
 };
 #define FUSE_MAGIC 0x65735546u
 
+/* How far a file system reaches. */
+enum reach { REACH_LOCAL, REACH_NETWORK, REACH_UNKNOWN };
+
+/* What the programs behind FUSE mounts call themselves. What is in neither list may be anything. */
+static const struct {
+    const char *type;
+    enum reach reach;
+} fuse_types[] = {
+    {"fuseblk", REACH_LOCAL},
+    {"fuseblk.ntfs-3g", REACH_LOCAL},
+    {"fuse.bindfs", REACH_LOCAL},
+    {"fuse.cryfs", REACH_LOCAL},
+    {"fuse.encfs", REACH_LOCAL},
+    {"fuse.fuse-overlayfs", REACH_LOCAL},
+    {"fuse.gocryptfs", REACH_LOCAL},
+    {"fuse.mergerfs", REACH_LOCAL},
+    {"fuse.overlayfs", REACH_LOCAL},
+    {"fuse.unionfs", REACH_LOCAL},
+    {"fuse.unionfs-fuse", REACH_LOCAL},
+    {"fuse.blobfuse", REACH_NETWORK},
+    {"fuse.blobfuse2", REACH_NETWORK},
+    {"fuse.ceph", REACH_NETWORK},
+    {"fuse.ceph-fuse", REACH_NETWORK},
+    {"fuse.curlftpfs", REACH_NETWORK},
+    {"fuse.gcsfuse", REACH_NETWORK},
+    {"fuse.glusterfs", REACH_NETWORK},
+    {"fuse.goofys", REACH_NETWORK},
+    {"fuse.juicefs", REACH_NETWORK},
+    {"fuse.mfs", REACH_NETWORK},
+    {"fuse.mountpoint-s3", REACH_NETWORK},
+    {"fuse.rclone", REACH_NETWORK},
+    {"fuse.s3fs", REACH_NETWORK},
+    {"fuse.seaweedfs", REACH_NETWORK},
+    {"fuse.sshfs", REACH_NETWORK},
+    {"fuse.vmhgfs-fuse", REACH_NETWORK},
+};
+
 /* What a FUSE mount says of itself in /proc/self/mountinfo: "… major:minor … - fuse.sshfs …". */
-static bool
-fuse_is_network(const char *path, char name[32])
+static void
+fuse_type_read(const char *path, char type[64])
 {
-    static const char *const types[] = {"fuse.sshfs", "fuse.rclone", "fuse.glusterfs", "fuse.s3fs"};
     FILE *in = fopen("/proc/self/mountinfo", "re");
     char line[2 * VIA_PATH_SIZE], device[32];
     bool found = false;
     struct stat st;
 
-    if (!in || stat(path, &st) < 0) {
-        if (in)
-            (void)fclose(in);
-        return false;
-    }
-    (void)snprintf(device, sizeof device, " %u:%u ", major(st.st_dev), minor(st.st_dev));
-    while (!found && fgets(line, sizeof line, in)) {
-        const char *at = strstr(line, device) ? strstr(line, " - ") : NULL;
+    (void)snprintf(type, 64, "fuse");
+    if (in && stat(path, &st) == 0) {
+        (void)snprintf(device, sizeof device, " %u:%u ", major(st.st_dev), minor(st.st_dev));
+        while (!found && fgets(line, sizeof line, in)) {
+            const char *at = strstr(line, device) ? strstr(line, " - ") : NULL;
 
-        for (size_t i = 0; at && !found && i < sizeof types / sizeof *types; i++)
-            found = strncmp(at + 3, types[i], strlen(types[i])) == 0 &&
-                    snprintf(name, 32, "%s", types[i]) > 0;
+            found = at && sscanf(at, " - %63s", type) == 1;
+        }
     }
-    (void)fclose(in);
-    return found;
+    if (in)
+        (void)fclose(in);
+}
+
+static enum reach
+fuse_reach(const char *type)
+{
+    for (size_t i = 0; i < sizeof fuse_types / sizeof *fuse_types; i++)
+        if (strcmp(type, fuse_types[i].type) == 0)
+            return fuse_types[i].reach;
+    /* virtiofs speaks FUSE with the host of a virtual machine. */
+    return strncmp(type, "fuse", 4) == 0 || strcmp(type, "virtiofs") == 0 ? REACH_UNKNOWN
+                                                                          : REACH_LOCAL;
+}
+
+/* How far does the file system of `path` reach, and what is it called? */
+static enum reach
+filesystem_reach(const char *path, char name[64])
+{
+    struct statfs v;
+
+    if (statfs(path, &v) < 0)
+        return REACH_LOCAL;
+    for (size_t i = 0; i < sizeof network_types / sizeof *network_types; i++)
+        if ((uint32_t)v.f_type == network_types[i].magic) {
+            (void)snprintf(name, 64, "%s", network_types[i].name);
+            return REACH_NETWORK;
+        }
+    if ((uint32_t)v.f_type != FUSE_MAGIC)
+        return REACH_LOCAL;
+    fuse_type_read(path, name);
+    return fuse_reach(name);
 }
 
 static void
 look_filesystem(struct doctor *d)
 {
-    char quoted[DOCTOR_SHELL_SIZE], name[32] = "";
+    char quoted[DOCTOR_SHELL_SIZE], name[64];
+    enum reach reach = filesystem_reach(d->s->root.path, name);
     struct doctor_finding f;
-    struct statfs v;
 
-    if (statfs(d->s->root.path, &v) < 0)
+    if (reach == REACH_LOCAL)
         return;
-    for (size_t i = 0; i < sizeof network_types / sizeof *network_types; i++)
-        if ((uint32_t)v.f_type == network_types[i].magic)
-            (void)snprintf(name, sizeof name, "%s", network_types[i].name);
-    if (!name[0] && !((uint32_t)v.f_type == FUSE_MAGIC && fuse_is_network(d->s->root.path, name)))
-        return;
-    doctor_begin(&f, DOCTOR_NETWORK_FILESYSTEM, ".");
-    doctor_say(&f,
-               "the state root lies on a network file system (%s): its locks do not hold, and"
-               " databases there get damaged; move it to a disk of this host",
-               name);
+    doctor_begin(&f, reach == REACH_NETWORK ? DOCTOR_NETWORK_FILESYSTEM : DOCTOR_FILESYSTEM_UNKNOWN,
+                 ".");
+    if (reach == REACH_NETWORK)
+        doctor_say(&f,
+                   "the state root lies on a network file system (%s): its locks and shared memory"
+                   " do not hold, and databases there get damaged; move it to a disk of this host",
+                   name);
+    else
+        doctor_say(&f,
+                   "the state root lies on %s, of which Via does not know whether it is a disk of"
+                   " this host: over a network, locks do not hold and databases get damaged",
+                   name);
     doctor_advise(&f, "df -T %s", doctor_quote(d->s->root.path, quoted));
     doctor_end(d, &f);
 }

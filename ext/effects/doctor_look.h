@@ -48,6 +48,7 @@
     X(DISK_LOW, "disk_low", "warning", NULL)                                                       \
     X(CLOCK_BEHIND, "clock_behind", "warning", NULL)                                               \
     X(NETWORK_FILESYSTEM, "network_filesystem", "error", NULL)                                     \
+    X(FILESYSTEM_UNKNOWN, "filesystem_unknown", "warning", NULL)                                   \
     X(CONTROL_LOCKED, "control_locked", "warning", NULL)
 
 enum doctor_code {
