@@ -148,6 +148,16 @@ ensure_compare(const struct cli *cli, struct ensure *e)
                        mode);
 }
 
+/* An add-on that is bound to no name at all, for its name is another one's, waits for that. */
+static void
+ensure_check_name(struct cli *cli, const struct ensure *e)
+{
+    const char *blocking = cli_readiness_text(&e->ready, "blocking");
+
+    if (e->binding.count > 0 && blocking && strcmp(blocking, "binding_missing") == 0)
+        cli_refuse(cli, VIA_BINDING_EXISTS, "%s", e->warning);
+}
+
 /* Is it the app owner's turn, or nobody's? Everything else is what ensuring is about. */
 static bool
 ensure_is_done(const struct ensure *e)
@@ -242,6 +252,9 @@ cli_addon_ensure(struct cli *cli)
     ensure_look(cli, &e);
     if (cli_answers(cli)) {
         ensure_compare(cli, &e);
+        ensure_check_name(cli, &e);
+    }
+    if (cli_answers(cli)) {
         if (cli_is_json(cli))
             ensure_put_json(&e, &cli->out);
         else
@@ -250,8 +263,10 @@ cli_addon_ensure(struct cli *cli)
         code = ensure_is_done(&e) ? 0 : 1;
     } else if (cli->error.status == VIA_BINDING_EXISTS) {
         /* Nothing was made, because the name is another add-on's. */
-        via_buf_puts(&cli->more, ",\"created\":false,\"already_exists\":false,\"changed\":false,"
-                                 "\"compatible\":false,\"warning\":");
+        via_buf_printf(&cli->more,
+                       ",\"created\":false,\"already_exists\":%s,\"changed\":%s,"
+                       "\"compatible\":false,\"warning\":",
+                       e.ready.addon.count > 0 ? "true" : "false", e.repaired ? "true" : "false");
         via_buf_put_json(&cli->more, cli->error.message, strlen(cli->error.message));
     }
     cli_rows_deinit(&e.binding);

@@ -19,6 +19,32 @@
     "AND b.binding = r.binding AND b.addon_id = r.addon_id AND g.verdict = 'fail' "                \
     "ORDER BY i.id DESC LIMIT 1"
 
+/* An add-on that is destroyed, or not bound on the target that was named: no app can use it there,
+ * which is said as of any other. */
+static void
+readiness_find_none(struct cli *cli, struct cli_rows *out)
+{
+    struct cli_statement st;
+
+    cli_statement_init(&st, "SELECT app, NULL AS binding");
+    cli_statement_text(&st, ", ", cli_target(cli));
+    cli_statement_put(&st,
+                      " AS target, coalesce((SELECT max(metadata_ready) FROM via_readiness WHERE "
+                      "addon_id = a.id), 0) AS metadata_ready, coalesce((SELECT max(storage_ready) "
+                      "FROM via_readiness WHERE addon_id = a.id), 0) AS storage_ready, "
+                      "0 AS binding_ready, 0 AS runtime_ready, 0 AS usable_by_app, "
+                      "iif(state = 'destroyed', 'metadata_missing', 'binding_missing') AS blocking,"
+                      " 'operator' AS owner, 'add-on ' || name || iif(state = 'destroyed', "
+                      "' is destroyed', ' is bound to no name on this target') AS reason, "
+                      "iif(state = 'destroyed', 'via addon list', 'via addon bind ' || app || ' ' "
+                      "|| name || ' --binding DATABASE'");
+    if (cli_target(cli)[0])
+        cli_statement_text(&st, " || ' --target ' || ", cli_target(cli));
+    cli_statement_put(&st, ") AS remediation, NULL AS refusal FROM via_addons AS a");
+    cli_addon_put_id(cli, &st, " WHERE id = ");
+    cli_query(cli, &st, out);
+}
+
 void
 cli_readiness_find(struct cli *cli, bool on_target, struct cli_readiness *out)
 {
@@ -34,6 +60,10 @@ cli_readiness_find(struct cli *cli, bool on_target, struct cli_readiness *out)
         cli_statement_text(&st, " AND target = ", cli_target(cli));
     cli_statement_put(&st, " ORDER BY binding, target");
     cli_query(cli, &st, &out->bindings);
+    if (out->bindings.count == 0 && cli_answers(cli)) {
+        cli_rows_deinit(&out->bindings);
+        readiness_find_none(cli, &out->bindings);
+    }
 }
 
 void

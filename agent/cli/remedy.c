@@ -169,8 +169,6 @@ typed_put(const struct cli *cli, int left_out, struct via_buf *b)
         via_buf_putc(b, ' ');
         via_buf_put_word(b, a->option[i]);
     }
-    if (a->command)
-        via_buf_puts(b, " -- COMMAND");
 }
 
 static void
@@ -223,6 +221,7 @@ facts_find(const struct cli *cli, enum via_status status, struct via_remedy_fact
         .file = first_of(cli_operand(cli, "FILE"), cli_option(cli, CLI_OPT_ENV_FILE),
                          cli_option(cli, CLI_OPT_TOKEN_DIR)),
         .passphrase = cli_option(cli, CLI_OPT_PASSPHRASE_FILE),
+        .rest = cli->args.command ? " -- COMMAND" : NULL,
         .command = cli->args.command ? cli->args.command[0] : NULL,
         .restores = cli_option(cli, CLI_OPT_SNAPSHOT) != NULL,
         .names_generation = cli_option(cli, CLI_OPT_GENERATION) != NULL,

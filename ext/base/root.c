@@ -31,11 +31,12 @@ static const struct root_folder {
     {"backups", 0700, false},
 };
 
-/* Names in the root, of files and of folders with all that is in them. A database has files beside
- * it whose names go on. */
-static const char *const root_files[] = {"control-plane.db", "runtime.db", "audit-head.json"};
-static const char *const root_trees[] = {"run/", "keys/", "addons/", "backups/",
-                                         VIA_ROOT_RESTORING "/"};
+/* How the names in the root begin that are Via's own: a database has files beside it whose names go
+ * on, a folder all that is in it. */
+static const char *const root_names[] = {
+    "control-plane.db", "runtime.db", "audit-head.json",     "run/agent.",
+    "run/admin.",       "run/epoch",  "run/locks",           "keys/",
+    "addons/",          "backups/",   VIA_ROOT_RESTORING "/"};
 
 void
 via_root_set_path(const char *path)
@@ -79,13 +80,8 @@ via_root_is_own(const struct via_root *root, const char *path)
 
     if (strncmp(path, root->path, n) != 0 || path[n] != '/')
         return false;
-    if (strncmp(name, "run/instances/", strlen("run/instances/")) == 0)
-        return false;
-    for (size_t i = 0; i < sizeof root_files / sizeof *root_files; i++)
-        if (strncmp(name, root_files[i], strlen(root_files[i])) == 0)
-            return true;
-    for (size_t i = 0; i < sizeof root_trees / sizeof *root_trees; i++)
-        if (strncmp(name, root_trees[i], strlen(root_trees[i])) == 0)
+    for (size_t i = 0; i < sizeof root_names / sizeof *root_names; i++)
+        if (strncmp(name, root_names[i], strlen(root_names[i])) == 0)
             return true;
     return false;
 }

@@ -39,8 +39,8 @@ VIA_MUST_USE enum via_status via_root_begin(struct via_root *root, struct via_er
 /* As via_root_open, but nothing is made: VIA_STATE_UNAVAILABLE when the root does not exist. */
 VIA_MUST_USE enum via_status via_root_find(struct via_root *root, struct via_error *e);
 
-/* Is `path` (absolute, its folder resolved) that of a file which Via keeps in the root, or in a folder
- * of the root? What launchers are given in run/instances/ is theirs. */
+/* Is `path` (absolute, its folder resolved) that of a file which Via keeps in the root, or in a
+ * folder of the root? What launchers keep in run/ is theirs. */
 VIA_MUST_USE bool via_root_is_own(const struct via_root *root, const char *path);
 
 /* Format `root->path`/`relative` into `out` (size VIA_PATH_SIZE). */

@@ -173,6 +173,28 @@ via_deploy_is_elsewhere(struct via_sql *db, const char *app)
     return is_elsewhere;
 }
 
+bool
+via_deploy_serving(struct via_sql *db, const char *app, const char *binding, const char *target,
+                   char out[VIA_NAME_SIZE])
+{
+    sqlite3_stmt *q = via_sql_stmt(
+        db, "SELECT d.target FROM v_deploys AS d WHERE d.app = ?1"
+            " AND d.state IN ('running', 'pending') AND (?3 = '' OR d.target = ?3)"
+            " ORDER BY EXISTS (SELECT 1 FROM main.release_bindings AS r WHERE"
+            " r.release = d.release AND r.binding = ?2 AND r.binding_target = ?3) DESC,"
+            " d.rid DESC LIMIT 1");
+    bool is_there;
+
+    via_sql_bind_text(db, q, 1, app);
+    via_sql_bind_text(db, q, 2, binding);
+    via_sql_bind_text(db, q, 3, target);
+    is_there = via_sql_row(db, q);
+    if (is_there)
+        via_sql_text(q, 0, out, VIA_NAME_SIZE);
+    via_sql_end(db, q);
+    return is_there;
+}
+
 void
 via_deploy_only_target(struct via_store *s, const char *app, char target[VIA_NAME_SIZE])
 {

@@ -27,6 +27,11 @@ void via_deploy_stop(struct via_store *s, int64_t rid);
  * the handle when it has several. */
 void via_deploy_only_target(struct via_store *s, const char *app, char target[VIA_NAME_SIZE]);
 
+/* The target of the newest live deploy of app that uses `binding` (of `target`, "" for every one),
+ * or that would if it were made anew. False: there is none. */
+bool via_deploy_serving(struct via_sql *db, const char *app, const char *binding,
+                        const char *target, char out[VIA_NAME_SIZE]);
+
 /* Does app have deploys on a named target, so that one that names none may go there? */
 bool via_deploy_is_elsewhere(struct via_sql *db, const char *app);
 

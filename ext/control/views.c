@@ -143,10 +143,14 @@ static const char views_sql[] =
     " r.binding_target = b.target AND i.state = 'running') AS instance_running,"
     " EXISTS (SELECT 1 FROM main.release_bindings AS r JOIN v_instances AS i ON"
     " i.release = r.release WHERE r.addon_id = a.id AND r.binding = b.binding AND"
-    " r.binding_target = b.target AND i.state = 'expired') AS instance_expired"
+    " r.binding_target = b.target AND i.state = 'expired') AS instance_expired,"
+    " EXISTS (SELECT 1 FROM main.generations AS g WHERE g.app = b.app AND g.binding = b.binding AND"
+    " g.target = b.target AND g.addon_id = b.addon_id AND g.status = 'active') AS has_generation,"
+    " iif(a.options ->> '$.block_reads', coalesce(a.options ->> '$.block_reason', ''), NULL)"
+    " AS block"
     " FROM main.bindings AS b JOIN main.addons AS a ON a.id = b.addon_id"
     " WHERE a.state <> 'destroyed' UNION ALL"
-    " SELECT a.rid << 20, a.rid, a.name, a.id, a.app, '', '', a.state, a.type, 0, 0, 0"
+    " SELECT a.rid << 20, a.rid, a.name, a.id, a.app, NULL, '', a.state, a.type, 0, 0, 0, 0, NULL"
     " FROM main.addons AS a WHERE a.state <> 'destroyed' AND"
     " NOT EXISTS (SELECT 1 FROM main.bindings AS b WHERE b.addon_id = a.id);";
 

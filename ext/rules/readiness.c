@@ -22,9 +22,12 @@ block(struct via_readiness *r, enum via_status code, const char *reason, ...)
 static void
 decide_metadata(const struct via_readiness_facts *f, struct via_readiness *r)
 {
-    r->metadata_ready = f->addon_state == VIA_ADDON_IS_READY;
+    r->metadata_ready = f->addon_state == VIA_ADDON_IS_READY && !f->block;
     switch (f->addon_state) {
     case VIA_ADDON_IS_READY:
+        if (f->block)
+            block(r, VIA_ADDON_BLOCKED, "the operator has blocked reads of add-on %s%s%s", f->addon,
+                  f->block[0] ? ": " : "", f->block);
         break;
     case VIA_ADDON_IS_SUSPENDED:
         block(r, VIA_ADDON_SUSPENDED, "the operator has suspended add-on %s", f->addon);
@@ -71,12 +74,14 @@ decide_storage(const struct via_readiness_facts *f, struct via_readiness *r)
 static void
 decide_binding(const struct via_readiness_facts *f, struct via_readiness *r)
 {
-    r->binding_ready = f->binding[0] != '\0' && f->deployed;
+    r->binding_ready = f->binding[0] != '\0' && f->deployed && f->has_generation;
     if (f->binding[0] == '\0')
         block(r, VIA_BINDING_MISSING, "add-on %s is bound to no name", f->addon);
     else if (!f->deployed)
         block(r, VIA_BINDING_NOT_DEPLOYED, "no deploy of app %s claims binding %s yet", f->app,
               f->binding);
+    else if (!f->has_generation)
+        block(r, VIA_GENERATION_REVOKED, "binding %s has no active generation", f->binding);
 }
 
 static void
@@ -91,12 +96,22 @@ decide_runtime(const struct via_readiness_facts *f, struct via_readiness *r)
         block(r, VIA_RUNTIME_NOT_RUNNING, "no instance of app %s is running", f->app);
 }
 
+/* What deploys and runs has a target of its own, when the binding is there for every one. */
+static const char *
+remedy_target(const struct via_readiness_facts *f, enum via_status blocking)
+{
+    bool runs = blocking == VIA_BINDING_NOT_DEPLOYED || blocking == VIA_RUNTIME_NOT_RUNNING ||
+                blocking == VIA_RUNTIME_IDENTITY_EXPIRED;
+
+    return runs && f->serving ? f->serving : f->target;
+}
+
 static void
 decide_remedy(const struct via_readiness_facts *f, struct via_readiness *r)
 {
     const struct via_remedy_facts facts = {.why = r->blocking,
                                            .app = f->app,
-                                           .target = f->target,
+                                           .target = remedy_target(f, r->blocking),
                                            .target_said = f->deployed_elsewhere,
                                            .addon = f->addon,
                                            .binding = f->binding,

@@ -22,6 +22,9 @@ struct via_readiness_facts {
     bool backup_sealed;
     bool deployed;           /* a running or pending deploy's release claims it */
     bool deployed_elsewhere; /* the app has deploys on a named target: the default one is said */
+    const char *serving;     /* the target whose deploy uses the binding, or is to; NULL: unknown */
+    bool has_generation;     /* one of the binding's is active */
+    const char *block;       /* the operator's reason why nothing is read; NULL when it is */
     bool instance_running;   /* an instance with a live lease */
     bool instance_expired;   /* one whose lease has run out */
 };

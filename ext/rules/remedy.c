@@ -4,7 +4,7 @@
  * known, else the word to fill in. {bind}: the binding, else the usual one. {app_sql}
  * {binding_sql}: literals of a statement in double quotes. {of}: " --app APP" when the app is
  * known. {on}: " --target T", where it has to be said; {target}: wherever. {folder}: where FILE is.
- * {line} {unopened} {unplaced} {help}: see remedy.h. */
+ * {line} {rest} {unopened} {unplaced} {help}: see remedy.h. */
 #include "rules/remedy.h"
 
 #include <stddef.h>
@@ -71,6 +71,18 @@ restores(const struct via_remedy_facts *f)
 }
 
 static bool
+is_unbound(const struct via_remedy_facts *f)
+{
+    return f->is_unbound;
+}
+
+static bool
+is_deploy_over(const struct via_remedy_facts *f)
+{
+    return f->is_deploy_over;
+}
+
+static bool
 names_generation(const struct via_remedy_facts *f)
 {
     return f->names_generation;
@@ -114,7 +126,7 @@ static const struct remedy {
     {VIA_DEPLOY_NOT_FOUND, NULL, DEPLOY},
     {VIA_DEPLOY_STOPPED, NULL, DEPLOY},
     {VIA_DEPLOY_SUPERSEDED, NULL, DEPLOY},
-    {VIA_TARGET_REQUIRED, NULL, "{line} --target T"},
+    {VIA_TARGET_REQUIRED, NULL, "{line} --target T{rest}"},
     {VIA_PATH_INVALID, NULL, "ls -l {file}"},
     {VIA_PATH_UNWRITABLE, NULL, "ls -ld {folder}"},
     {VIA_ENV_NOT_FOUND, NULL, "via app env list {app}"},
@@ -131,13 +143,13 @@ static const struct remedy {
     {VIA_SOURCE_BUSY, NULL, "fuser -v {from}"},
 
     /* the state root, its files and its processes */
-    {VIA_STATE_UNAVAILABLE, NULL, "sudo {line}"},
+    {VIA_STATE_UNAVAILABLE, NULL, "sudo {line}{rest}"},
     {VIA_STATE_NEWER, NULL, "via --version"},
     {VIA_STATE_CORRUPT, NULL, "via backup restore {backup} " ELSEWHERE},
     {VIA_KEY_UNAVAILABLE, NULL, "via doctor"},
     {VIA_AUDIT_BROKEN, NULL, "via audit --json"},
     {VIA_DISK_FULL, NULL, "df -h {state}"},
-    {VIA_CONTROL_BUSY, NULL, "{line}"},
+    {VIA_CONTROL_BUSY, NULL, "{line}{rest}"},
     {VIA_AGENT_VERSION_MISMATCH, NULL, "via status"},
     {VIA_AGENT_NOT_RUNNING, NULL, "viad --state-dir {state}"},
     {VIA_AGENT_UNREACHABLE, NULL, "viad --state-dir {state}"},
@@ -184,9 +196,12 @@ static const struct remedy {
     {VIA_TOKEN_MISSING, NULL, MINT},
     {VIA_TOKEN_INVALID, NULL, MINT},
     {VIA_RUNTIME_IDENTITY_EXPIRED, NULL, MINT},
+    {VIA_WORKLOAD_UNBOUND, is_deploy_over, DEPLOY},
     {VIA_WORKLOAD_UNBOUND, NULL, START},
     {VIA_MANIFEST_INVALID, NULL, DEPLOY},
     {VIA_BINDING_NOT_IN_RELEASE, NULL, DEPLOY},
+    {VIA_GENERATION_REVOKED, is_unbound,
+     "via addon bind {app} {name} --binding {binding}{on} && " DEPLOY},
     {VIA_GENERATION_REVOKED, NULL,
      "via addon rotate-credentials {name}{of} --binding {binding}{on}"},
     {VIA_GENERATION_UNKNOWN, names_generation,
@@ -278,6 +293,7 @@ static const struct slot {
     {"passphrase", FACT(passphrase), "FILE", AS_WORD},
     {"command", FACT(command), "COMMAND", AS_WORD},
     {"line", FACT(line), "", AS_IS},
+    {"rest", FACT(rest), "", AS_IS},
     {"unopened", FACT(unopened), "", AS_IS},
     {"unplaced", FACT(unplaced), "", AS_IS},
     {"help", FACT(help), "", AS_IS},

@@ -27,7 +27,9 @@ struct via_remedy_facts {
     const char *snapshot; /* the newest */
     const char *backup;   /* the archive of the host, when it holds the add-on */
     bool backup_sealed;
-    bool is_unreadable; /* not even what is whole of it can be read */
+    bool is_unbound;     /* the binding is with another add-on now, or gone */
+    bool is_deploy_over; /* the instance's deploy is stopped */
+    bool is_unreadable;  /* not even what is whole of it can be read */
 
     /* what only the command line knows; the first four as a shell reads them */
     const char *line;     /* what was typed */
@@ -39,6 +41,7 @@ struct via_remedy_facts {
     const char *file;
     const char *passphrase;
     const char *command;
+    const char *rest;      /* what is to stay at the end of `line`, with a blank before it */
     bool restores;         /* a snapshot was named */
     bool names_generation; /* so was a generation */
 };

@@ -43,32 +43,73 @@ gates_look_at_storage(struct via_store *s, struct via_gate_answer *answer)
                                  "the storage of this add-on is missing"));
 }
 
-/* What the line to type names: the instance's app and target, the add-on behind the binding. */
+/* What the lines to type name. */
+struct advised {
+    char app[VIA_NAME_SIZE];
+    char target[VIA_NAME_SIZE];
+    bool is_deploy_over;
+    bool is_bound;
+    struct via_addon addon; /* behind the binding, if the gates came to it */
+    char snapshot[VIA_ID_SIZE];
+};
+
+/* The instance's app and target. */
+static void
+advised_find_instance(struct via_sql *db, const char *instance, struct advised *out)
+{
+    sqlite3_stmt *q =
+        via_sql_stmt(db, "SELECT i.app, i.target, d.state = 'stopped' FROM v_instances AS i"
+                         " LEFT JOIN main.deploys AS d ON d.id = i.deploy WHERE i.id = ?1");
+
+    via_sql_bind_text(db, q, 1, instance);
+    if (via_sql_row(db, q)) {
+        via_sql_text(q, 0, out->app, sizeof out->app);
+        via_sql_text(q, 1, out->target, sizeof out->target);
+        out->is_deploy_over = sqlite3_column_int(q, 2) != 0;
+    }
+    via_sql_end(db, q);
+}
+
+/* The binding may be there for every target: then lines about it name none. */
+static void
+advised_find_binding(struct via_sql *db, const char *binding, struct advised *out)
+{
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT target FROM main.bindings WHERE app = ?1 AND"
+                                       " binding = ?2 AND target IN (?3, '') AND addon_id = ?4"
+                                       " ORDER BY target DESC LIMIT 1");
+
+    via_sql_bind_text(db, q, 1, out->app);
+    via_sql_bind_text(db, q, 2, binding);
+    via_sql_bind_text(db, q, 3, out->target);
+    via_sql_bind_text(db, q, 4, out->addon.id);
+    out->is_bound = via_sql_row(db, q);
+    if (out->is_bound)
+        via_sql_text(q, 0, out->target, sizeof out->target);
+    via_sql_end(db, q);
+}
+
 static void
 gates_advise(struct via_sql *db, const struct via_gate_question *ask, struct scratch *out)
 {
-    char app[VIA_NAME_SIZE] = "", target[VIA_NAME_SIZE] = "";
-    char snapshot[VIA_ID_SIZE] = "";
-    struct via_remedy_facts refused = {.why = out->answer.why.status,
-                                       .app = app,
-                                       .target = target,
+    enum via_status why = out->answer.why.status;
+    struct advised of = {0};
+    struct via_remedy_facts refused = {.why = why,
+                                       .app = of.app,
+                                       .target = of.target,
                                        .binding = ask->binding,
-                                       .snapshot = snapshot};
-    struct via_addon a = {0};
-    sqlite3_stmt *q = via_sql_stmt(db, "SELECT app, target FROM v_instances WHERE id = ?1");
+                                       .addon = of.addon.name,
+                                       .snapshot = of.snapshot};
 
-    via_sql_bind_text(db, q, 1, ask->instance);
-    if (via_sql_row(db, q)) {
-        via_sql_text(q, 0, app, sizeof app);
-        via_sql_text(q, 1, target, sizeof target);
-    }
-    via_sql_end(db, q);
+    advised_find_instance(db, ask->instance, &of);
     if (out->answer.addon_id[0])
-        (void)via_addon_find_id(db, out->answer.addon_id, &a);
-    refused.addon = a.name;
-    refused.addon_state = a.state;
-    if (refused.why == VIA_STORAGE_MISSING)
-        (void)via_snapshot_newest(db, out->answer.addon_id, snapshot);
+        (void)via_addon_find_id(db, out->answer.addon_id, &of.addon);
+    if (why == VIA_GENERATION_REVOKED || why == VIA_STORAGE_MISSING)
+        advised_find_binding(db, ask->binding, &of);
+    if (why == VIA_STORAGE_MISSING)
+        (void)via_snapshot_newest(db, out->answer.addon_id, of.snapshot);
+    refused.addon_state = of.addon.state;
+    refused.is_unbound = !of.is_bound;
+    refused.is_deploy_over = of.is_deploy_over;
     via_remedy_text(&refused, out->remediation, sizeof out->remediation);
 }
 

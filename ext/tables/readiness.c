@@ -104,8 +104,10 @@ readiness_decide(struct via_store *s, int64_t rid, struct scratch *out)
 {
     struct via_sql *db = via_store_db(s);
     struct via_readiness_facts f = {0};
+    char serving[VIA_NAME_SIZE];
     sqlite3_stmt *q = via_sql_stmt(db, "SELECT addon, app, binding, target, addon_state, type,"
-                                       " addon_id, deployed, instance_running, instance_expired"
+                                       " addon_id, deployed, instance_running, instance_expired,"
+                                       " has_generation, block"
                                        " FROM v_readiness WHERE addon_rid = ?1 >> 20 AND rid = ?1");
 
     via_sql_bind_int(db, q, 1, rid);
@@ -113,6 +115,7 @@ readiness_decide(struct via_store *s, int64_t rid, struct scratch *out)
         f.addon = (const char *)sqlite3_column_text(q, 0);
         f.app = (const char *)sqlite3_column_text(q, 1);
         f.binding = (const char *)sqlite3_column_text(q, 2);
+        f.binding = f.binding ? f.binding : "";
         f.target = (const char *)sqlite3_column_text(q, 3);
         if (!via_addon_state_parse((const char *)sqlite3_column_text(q, 4), &f.addon_state))
             f.addon_state = VIA_ADDON_IS_FAILED;
@@ -122,6 +125,11 @@ readiness_decide(struct via_store *s, int64_t rid, struct scratch *out)
         f.deployed_elsewhere = !f.deployed && via_deploy_is_elsewhere(db, f.app);
         f.instance_running = sqlite3_column_int(q, 8) != 0;
         f.instance_expired = sqlite3_column_int(q, 9) != 0;
+        f.has_generation = sqlite3_column_int(q, 10) != 0;
+        f.block = (const char *)sqlite3_column_text(q, 11);
+        if (!f.instance_running && f.binding[0] &&
+            via_deploy_serving(db, f.app, f.binding, f.target, serving))
+            f.serving = serving;
         via_readiness_decide(&f, &out->r);
         out->decided = true;
     }

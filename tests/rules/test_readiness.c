@@ -21,6 +21,7 @@ all_right(void)
         .snapshot = "",
         .backup = "",
         .deployed = true,
+        .has_generation = true,
         .instance_running = true,
     };
 }
@@ -110,12 +111,30 @@ main(void)
     check_blocked("not deployed", &f, "1101", "binding_not_deployed", "app_owner",
                   "vary app deploy api --target prod");
 
+    f.target = "";
+    f.serving = "staging";
+    check_blocked("not deployed, with a deploy that would take it", &f, "1101",
+                  "binding_not_deployed", "app_owner", "vary app deploy api --target staging");
+    f = all_right();
+    f.has_generation = false;
+    check_blocked("all revoked", &f, "1101", "generation_revoked", "app_owner",
+                  "via addon rotate-credentials app-db --app api --binding DATABASE --target prod");
+    f = all_right();
+    f.block = "";
+    check_blocked("reads blocked", &f, "0111", "addon_blocked", "operator", "block_reads=null");
+    f.block = "an audit";
+    via_readiness_decide(&f, &r);
+    CHECK(strstr(r.reason, ": an audit"), "and the operator's reason is told: %s", r.reason);
+
     f = all_right();
     f.instance_running = false;
     check_blocked("no instance", &f, "1110", "runtime_not_running", "app_owner", "via run api");
     f.instance_expired = true;
     check_blocked("lease over", &f, "1110", "runtime_identity_expired", "app_owner",
                   "vary app repair api --target prod");
+    f.serving = "staging";
+    check_blocked("lease over elsewhere", &f, "1110", "runtime_identity_expired", "app_owner",
+                  "vary app repair api --target staging");
     f.instance_running = true;
     via_readiness_decide(&f, &r);
     CHECK(r.usable_by_app, "one live instance beside an expired one is enough");
