@@ -6,6 +6,7 @@
 #include "control/audit.h"
 #include "control/operation.h"
 #include "control/options.h"
+#include "control/reason.h"
 #include "control/setting.h"
 #include "rules/names.h"
 
@@ -152,6 +153,7 @@ via_addon_put(struct via_store *s, const struct via_addon_spec *spec, char id[VI
 {
     struct via_sql *db = &s->write;
     struct via_operation op = {.kind = "addon.create", .state = "pending", .phase = "storage"};
+    struct via_reason why = {0};
     struct via_buf options;
     struct via_addon old;
     char op_id[VIA_ID_SIZE];
@@ -187,9 +189,40 @@ via_addon_put(struct via_store *s, const struct via_addon_spec *spec, char id[VI
     (void)snprintf(op.payload, sizeof op.payload, "%s", spec->source ? spec->source : "");
     op_rid = via_operation_put(s, &op, spec->name, op_id);
     via_store_intend(s, VIA_INTENT_PROVISION, op_rid, id, spec->source, 0);
+    via_reason_put(&why, "add-on", spec->name);
+    if (spec->source)
+        via_reason_put(&why, "imported", NULL);
     if (via_sql_ok(db))
-        via_audit_control(s, "addon.create", spec->app, NULL, spec->name, op_id);
+        via_audit_control(s, "addon.create", spec->app, NULL, why.text, op_id);
     return rid;
+}
+
+/* Record a change of `a`. */
+static void
+addon_changed(struct via_store *s, const struct via_addon *a, const char *action,
+              const struct via_reason *why)
+{
+    if (via_sql_ok(&s->write))
+        via_audit_control(s, action, a->app, NULL, why->text, NULL);
+}
+
+static void
+options_write(struct via_store *s, const struct via_addon *a, const char *was, const char *is)
+{
+    struct via_sql *db = &s->write;
+    struct via_reason why = {0};
+    sqlite3_stmt *q;
+
+    if (!via_sql_ok(db) || strcmp(was, is) == 0)
+        return;
+    q = via_sql_stmt(db, "UPDATE main.addons SET options = ?2, updated_at = ?3 WHERE rid = ?1");
+    via_sql_bind_int(db, q, 1, a->rid);
+    via_sql_bind_text(db, q, 2, is);
+    via_sql_bind_text(db, q, 3, s->now);
+    via_sql_run(db, q);
+    via_reason_put(&why, "add-on", a->name);
+    via_options_tell(was, is, &why);
+    addon_changed(s, a, "addon.set", &why);
 }
 
 void
@@ -211,13 +244,9 @@ via_addon_set_options(struct via_store *s, int64_t rid, const char *options)
         via_buf_puts(&old, (const char *)sqlite3_column_text(q, 0));
     via_sql_end(db, q);
     via_options_merge(db, via_buf_text(&old), options, &merged);
-    q = via_sql_stmt(db, "UPDATE main.addons SET options = ?2, updated_at = ?3 WHERE rid = ?1");
-    via_sql_bind_int(db, q, 1, rid);
-    via_sql_bind_text(db, q, 2, via_buf_text(&merged));
-    via_sql_bind_text(db, q, 3, s->now);
-    via_sql_run(db, q);
-    if (via_sql_ok(db))
-        via_audit_control(s, "addon.set", a.app, NULL, a.name, NULL);
+    if (merged.failed || old.failed)
+        via_sql_fail(db, VIA_OUT_OF_MEMORY, "out of memory");
+    options_write(s, &a, via_buf_text(&old), via_buf_text(&merged));
     via_buf_deinit(&merged);
     via_buf_deinit(&old);
 }
@@ -226,6 +255,7 @@ void
 via_addon_set_state(struct via_store *s, int64_t rid, const char *state)
 {
     struct via_sql *db = &s->write;
+    struct via_reason why = {0};
     enum via_addon_state to;
     struct via_addon a;
     sqlite3_stmt *q;
@@ -247,9 +277,8 @@ via_addon_set_state(struct via_store *s, int64_t rid, const char *state)
     via_sql_bind_text(db, q, 2, state);
     via_sql_bind_text(db, q, 3, s->now);
     via_sql_run(db, q);
-    if (via_sql_ok(db))
-        via_audit_control(s, to == VIA_ADDON_IS_READY ? "addon.resume" : "addon.suspend", a.app,
-                          NULL, a.name, NULL);
+    via_reason_put(&why, "add-on", a.name);
+    addon_changed(s, &a, to == VIA_ADDON_IS_READY ? "addon.resume" : "addon.suspend", &why);
 }
 
 void
@@ -340,6 +369,7 @@ via_addon_remove(struct via_store *s, int64_t rid, bool force)
     struct via_sql *db = &s->write;
     struct via_operation op = {.kind = "addon.destroy", .state = "done", .phase = "retained"};
     int64_t retention_s = via_setting_int(db, "destroy_retention_s");
+    struct via_reason why = {0};
     char purge_at[VIA_TIME_SIZE];
     char op_id[VIA_ID_SIZE];
     struct via_addon a;
@@ -370,8 +400,15 @@ via_addon_remove(struct via_store *s, int64_t rid, bool force)
     op_rid = via_operation_put(s, &op, a.name, op_id);
     if (retention_s == 0)
         via_store_intend(s, VIA_INTENT_PURGE, op_rid, a.id, NULL, 0);
+    via_reason_put(&why, "add-on", a.name);
+    if (retention_s > 0)
+        via_reason_put(&why, "bytes kept until", purge_at);
+    else
+        via_reason_put(&why, "bytes not kept", NULL);
+    if (force)
+        via_reason_put(&why, "forced", NULL);
     if (via_sql_ok(db))
-        via_audit_control(s, "addon.destroy", a.app, NULL, a.name, op_id);
+        via_audit_control(s, "addon.destroy", a.app, NULL, why.text, op_id);
 }
 
 void

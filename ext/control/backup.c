@@ -3,6 +3,7 @@
 #include "base/id.h"
 #include "control/audit.h"
 #include "control/operation.h"
+#include "control/reason.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,7 @@ via_backup_put(struct via_store *s, const char *path, const char *passphrase_fil
     struct via_operation op = {.kind = "backup.create", .state = "pending", .phase = "copy"};
     char id[VIA_ID_SIZE], op_id[VIA_ID_SIZE];
     char relative[VIA_ID_SIZE + 32], own[VIA_PATH_SIZE];
+    struct via_reason why = {0};
     int64_t rid, operation;
 
     via_id_make("backup", id);
@@ -41,8 +43,11 @@ via_backup_put(struct via_store *s, const char *path, const char *passphrase_fil
     (void)snprintf(op.payload, sizeof op.payload, "%s", id);
     operation = via_operation_put(s, &op, id, op_id);
     via_store_intend(s, VIA_INTENT_BACKUP, operation, id, NULL, 0);
+    via_reason_put(&why, "backup", id);
+    if (passphrase_file)
+        via_reason_put(&why, "sealed", NULL);
     if (via_sql_ok(&s->write))
-        via_audit_control(s, "backup.create", NULL, NULL, id, op_id);
+        via_audit_control(s, "backup.create", NULL, NULL, why.text, op_id);
     return rid;
 }
 

@@ -1,14 +1,13 @@
 #include "control/binding.h"
 
-#include "base/clock.h"
 #include "control/addon.h"
 #include "control/app.h"
 #include "control/audit.h"
 #include "control/env.h"
-#include "control/operation.h"
+#include "control/generation.h"
+#include "control/reason.h"
 #include "rules/names.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* The add-on `name` of `app`, saying plainly when only another app has one of that name. */
@@ -63,28 +62,6 @@ binding_check_names(struct via_store *s, const char *app, const char *binding, c
     via_env_check_name(db, app, binding, VIA_NAMES_OF_VALUES);
 }
 
-/* Write the next generation of a binding. Returns its row id. */
-static int64_t
-generation_put(struct via_store *s, const struct via_binding_spec *b, const char *addon_id,
-               const char *operation_id)
-{
-    struct via_sql *db = &s->write;
-    sqlite3_stmt *q = via_sql_stmt(
-        db, "INSERT INTO main.generations(app, binding, target, addon_id, generation, status,"
-            " created_at, operation_id) SELECT ?1, ?2, ?3, ?4,"
-            " 1 + coalesce((SELECT max(generation) FROM main.generations WHERE app = ?1 AND"
-            " binding = ?2 AND target = ?3), 0), 'active', ?5, ?6");
-
-    via_sql_bind_text(db, q, 1, b->app);
-    via_sql_bind_text(db, q, 2, b->binding);
-    via_sql_bind_text(db, q, 3, b->target);
-    via_sql_bind_text(db, q, 4, addon_id);
-    via_sql_bind_text(db, q, 5, s->now);
-    via_sql_bind_text(db, q, 6, operation_id);
-    via_sql_run(db, q);
-    return via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
-}
-
 /* The row id of a binding that is there, checked against what is asked; 0 when the name is free. */
 static int64_t
 binding_taken(struct via_store *s, const struct via_binding_spec *b, const char *addon_id)
@@ -122,7 +99,8 @@ via_binding_put(struct via_store *s, const struct via_binding_spec *spec)
     struct via_sql *db = &s->write;
     struct via_binding_spec b = *spec;
     struct via_addon a = {0};
-    int64_t rid = 0;
+    struct via_reason why = {0};
+    int64_t rid = 0, generation;
     sqlite3_stmt *q;
 
     b.target = b.target ? b.target : "";
@@ -139,184 +117,105 @@ via_binding_put(struct via_store *s, const struct via_binding_spec *spec)
     rid = binding_taken(s, &b, a.id);
     if (!via_sql_ok(db) || rid)
         return rid;
+    b.mode = b.mode ? b.mode : "rw";
     q = via_sql_stmt(db, "INSERT INTO main.bindings(app, binding, target, addon_id, mode,"
                          " created_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6)");
     via_sql_bind_text(db, q, 1, b.app);
     via_sql_bind_text(db, q, 2, b.binding);
     via_sql_bind_text(db, q, 3, b.target);
     via_sql_bind_text(db, q, 4, a.id);
-    via_sql_bind_text(db, q, 5, b.mode ? b.mode : "rw");
+    via_sql_bind_text(db, q, 5, b.mode);
     via_sql_bind_text(db, q, 6, s->now);
     via_sql_run(db, q);
     rid = via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
-    (void)generation_put(s, &b, a.id, NULL);
+    (void)via_generation_put(
+        s,
+        &(struct via_generation_of){
+            .app = b.app, .binding = b.binding, .target = b.target, .addon_id = a.id},
+        NULL, &generation);
+    via_reason_put(&why, "add-on", a.name);
+    via_reason_put(&why, "target", b.target);
+    via_reason_put(&why, "mode", b.mode);
+    via_reason_put_int(&why, "generation", generation);
     if (via_sql_ok(db))
-        via_audit_control(s, "binding.create", b.app, b.binding, a.name, NULL);
+        via_audit_control(s, "binding.create", b.app, b.binding, why.text, NULL);
     return rid;
 }
 
-/* Read the names of a binding's row; false when there is none. */
+/* A binding's row, with the name of its add-on. */
+struct bound {
+    char app[VIA_NAME_SIZE];
+    char binding[VIA_NAME_SIZE];
+    char target[VIA_NAME_SIZE];
+    char addon[VIA_ADDON_ROW_NAME_SIZE];
+    char mode[8];
+};
+
 static bool
-binding_names(struct via_sql *db, int64_t rid, char app[VIA_NAME_SIZE], char binding[VIA_NAME_SIZE])
+bound_find(struct via_sql *db, int64_t rid, struct bound *out)
 {
-    sqlite3_stmt *q = via_sql_stmt(db, "SELECT app, binding FROM main.bindings WHERE rid = ?1");
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT b.app, b.binding, b.target, a.name, b.mode"
+                                       " FROM main.bindings AS b JOIN main.addons AS a"
+                                       " ON a.id = b.addon_id WHERE b.rid = ?1");
     bool found;
 
     via_sql_bind_int(db, q, 1, rid);
     found = via_sql_row(db, q);
     if (found) {
-        via_sql_text(q, 0, app, VIA_NAME_SIZE);
-        via_sql_text(q, 1, binding, VIA_NAME_SIZE);
+        via_sql_text(q, 0, out->app, sizeof out->app);
+        via_sql_text(q, 1, out->binding, sizeof out->binding);
+        via_sql_text(q, 2, out->target, sizeof out->target);
+        via_sql_text(q, 3, out->addon, sizeof out->addon);
+        via_sql_text(q, 4, out->mode, sizeof out->mode);
     }
     via_sql_end(db, q);
     return found;
+}
+
+static void
+bound_tell(const struct bound *b, struct via_reason *why)
+{
+    via_reason_put(why, "add-on", b->addon);
+    via_reason_put(why, "target", b->target);
 }
 
 void
 via_binding_set_mode(struct via_store *s, int64_t rid, const char *mode)
 {
     struct via_sql *db = &s->write;
-    char app[VIA_NAME_SIZE];
-    char binding[VIA_NAME_SIZE];
+    struct via_reason why = {0};
+    struct bound b;
     sqlite3_stmt *q;
 
     if (!mode || (strcmp(mode, "rw") != 0 && strcmp(mode, "ro") != 0))
         via_sql_fail(db, VIA_VALUE_INVALID, "a binding's mode is rw or ro");
-    if (!via_sql_ok(db) || !binding_names(db, rid, app, binding))
+    if (!via_sql_ok(db) || !bound_find(db, rid, &b) || strcmp(b.mode, mode) == 0)
         return;
     q = via_sql_stmt(db, "UPDATE main.bindings SET mode = ?2 WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, rid);
     via_sql_bind_text(db, q, 2, mode);
     via_sql_run(db, q);
+    bound_tell(&b, &why);
+    via_reason_put_change(&why, "mode", mode, b.mode);
     if (via_sql_ok(db))
-        via_audit_control(s, "binding.mode", app, binding, mode, NULL);
+        via_audit_control(s, "binding.mode", b.app, b.binding, why.text, NULL);
 }
 
 void
 via_binding_remove(struct via_store *s, int64_t rid)
 {
     struct via_sql *db = &s->write;
-    char app[VIA_NAME_SIZE];
-    char binding[VIA_NAME_SIZE];
+    struct via_reason why = {0};
+    struct bound b;
     sqlite3_stmt *q;
 
-    if (!binding_names(db, rid, app, binding))
+    if (!bound_find(db, rid, &b))
         return;
     q = via_sql_stmt(db, "DELETE FROM main.bindings WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, rid);
     via_sql_run(db, q);
+    bound_tell(&b, &why);
+    via_reason_put(&why, "mode", b.mode);
     if (via_sql_ok(db))
-        via_audit_control(s, "binding.remove", app, binding, NULL, NULL);
-}
-
-/* Find the binding to rotate and its add-on. */
-static bool
-rotation_find(struct via_store *s, const struct via_rotation *r, char target[VIA_NAME_SIZE],
-              char addon_id[VIA_ID_SIZE])
-{
-    struct via_sql *db = &s->write;
-    bool found;
-    bool several;
-    sqlite3_stmt *q = via_sql_stmt(db, "SELECT target, addon_id FROM main.bindings WHERE app = ?1"
-                                       " AND binding = ?2 AND (?3 IS NULL OR target = ?3) LIMIT 2");
-
-    via_sql_bind_text(db, q, 1, r->app);
-    via_sql_bind_text(db, q, 2, r->binding);
-    via_sql_bind_text(db, q, 3, r->target);
-    found = via_sql_row(db, q);
-    if (found) {
-        via_sql_text(q, 0, target, VIA_NAME_SIZE);
-        via_sql_text(q, 1, addon_id, VIA_ID_SIZE);
-    }
-    several = found && via_sql_row(db, q);
-    via_sql_end(db, q);
-    if (!found)
-        via_sql_fail(db, VIA_BINDING_NOT_FOUND, "app %s has no binding %s", r->app,
-                     r->binding ? r->binding : "NULL");
-    else if (several)
-        via_sql_fail(db, VIA_TARGET_REQUIRED,
-                     "binding %s of app %s is on several targets; say which", r->binding, r->app);
-    return via_sql_ok(db);
-}
-
-/* Record what was done to a binding's credentials as an operation that is done. */
-static void
-generation_operation(struct via_store *s, const char *kind, const char *app, const char *binding,
-                     char id[VIA_ID_SIZE])
-{
-    struct via_operation op = {.state = "done"};
-
-    (void)snprintf(op.kind, sizeof op.kind, "%s", kind);
-    (void)snprintf(op.app, sizeof op.app, "%s", app);
-    (void)via_operation_put(s, &op, binding, id);
-}
-
-int64_t
-via_generation_rotate(struct via_store *s, const struct via_rotation *r)
-{
-    struct via_sql *db = &s->write;
-    char target[VIA_NAME_SIZE];
-    char addon_id[VIA_ID_SIZE];
-    char op_id[VIA_ID_SIZE];
-    char expires[VIA_TIME_SIZE];
-    int64_t rid;
-    sqlite3_stmt *q;
-
-    via_app_get(s, r->app);
-    if (!via_sql_ok(db) || !rotation_find(s, r, target, addon_id))
-        return 0;
-    generation_operation(s, "credentials.rotate", r->app, r->binding, op_id);
-    q = via_sql_stmt(db, "UPDATE main.generations SET status = 'retiring', expires_at = ?4,"
-                         " operation_id = ?5 WHERE app = ?1 AND binding = ?2 AND target = ?3"
-                         " AND addon_id = ?6 AND status = 'active'");
-    via_sql_bind_text(db, q, 1, r->app);
-    via_sql_bind_text(db, q, 2, r->binding);
-    via_sql_bind_text(db, q, 3, target);
-    if (r->grace_s >= 0) {
-        via_clock_format(via_clock_now_ms() + r->grace_s * 1000, expires);
-        via_sql_bind_text(db, q, 4, expires);
-    }
-    via_sql_bind_text(db, q, 5, op_id);
-    via_sql_bind_text(db, q, 6, addon_id); /* a release may still run on another of this name */
-    via_sql_run(db, q);
-    rid = generation_put(
-        s, &(struct via_binding_spec){.app = r->app, .binding = r->binding, .target = target},
-        addon_id, op_id);
-    if (via_sql_ok(db))
-        via_audit_control(s, "credentials.rotate", r->app, r->binding, NULL, op_id);
-    return rid;
-}
-
-void
-via_generation_revoke(struct via_store *s, int64_t rid)
-{
-    struct via_sql *db = &s->write;
-    char app[VIA_NAME_SIZE] = "";
-    char binding[VIA_NAME_SIZE] = "";
-    char reason[64] = "";
-    char op_id[VIA_ID_SIZE];
-    sqlite3_stmt *q = via_sql_stmt(db, "SELECT app, binding, generation FROM main.generations"
-                                       " WHERE rid = ?1 AND status <> 'revoked'");
-    bool found;
-
-    via_sql_bind_int(db, q, 1, rid);
-    found = via_sql_row(db, q);
-    if (found) {
-        via_sql_text(q, 0, app, sizeof app);
-        via_sql_text(q, 1, binding, sizeof binding);
-        (void)snprintf(reason, sizeof reason, "generation %lld",
-                       (long long)sqlite3_column_int64(q, 2));
-    }
-    via_sql_end(db, q);
-    if (!found)
-        return;
-    generation_operation(s, "credentials.revoke", app, binding, op_id);
-    q = via_sql_stmt(db, "UPDATE main.generations SET status = 'revoked', revoked_at = ?2,"
-                         " operation_id = ?3 WHERE rid = ?1");
-    via_sql_bind_int(db, q, 1, rid);
-    via_sql_bind_text(db, q, 2, s->now);
-    via_sql_bind_text(db, q, 3, op_id);
-    via_sql_run(db, q);
-    if (via_sql_ok(db))
-        via_audit_control(s, "credentials.revoke", app, binding, reason, op_id);
+        via_audit_control(s, "binding.remove", b.app, b.binding, why.text, NULL);
 }

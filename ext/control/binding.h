@@ -1,4 +1,4 @@
-/* binding.h: bindings, and the generations of their descriptor material. */
+/* binding.h: bindings: the names under which an app finds its add-ons. */
 #ifndef VIA_CONTROL_BINDING_H
 #define VIA_CONTROL_BINDING_H
 
@@ -20,18 +20,5 @@ void via_binding_set_mode(struct via_store *s, int64_t rid, const char *mode);
 
 /* Unbind. Running releases keep what their manifest says. */
 void via_binding_remove(struct via_store *s, int64_t rid);
-
-struct via_rotation {
-    const char *app;
-    const char *binding;
-    const char *target; /* NULL: the only one there is */
-    int64_t grace_s;    /* how long the retiring ones stay valid; -1: until revoked */
-};
-
-/* Start a new generation; those before it retire. Returns the new row id. */
-int64_t via_generation_rotate(struct via_store *s, const struct via_rotation *r);
-
-/* Revoke a generation; revoking it again is fine. */
-void via_generation_revoke(struct via_store *s, int64_t rid);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "control/app.h"
 #include "control/audit.h"
+#include "control/reason.h"
 #include "rules/names.h"
 
 #include <stdio.h>
@@ -198,11 +199,11 @@ row_find_name(struct via_sql *db, const struct value *v, struct row *row)
 static void
 env_audit(struct via_store *s, const char *action, const struct row *row)
 {
-    char reason[2 * VIA_NAME_SIZE + 8];
+    struct via_reason why = {0};
 
-    (void)snprintf(reason, sizeof reason, "%s%s%s", row->name, row->target[0] ? " on " : "",
-                   row->target);
-    via_audit_control(s, action, row->app, NULL, reason, NULL);
+    via_reason_put(&why, row->secret ? "secret" : "value", row->name);
+    via_reason_put(&why, "target", row->target);
+    via_audit_control(s, action, row->app, NULL, why.text, NULL);
 }
 
 /* Bind the value as it is stored: plain, or sealed under `kid`. */

@@ -5,6 +5,7 @@
 #include "control/env.h"
 #include "control/mark.h"
 #include "control/operation.h"
+#include "control/reason.h"
 #include "identity/codec.h"
 
 #include <stdio.h>
@@ -55,13 +56,15 @@ key_intend(struct via_store *s, enum via_intent_kind intent, const char *kind, c
            const char *kid)
 {
     struct via_operation op = {.state = "pending", .phase = "file"};
-    char id[VIA_ID_SIZE], reason[VIA_ID_SIZE + 32];
+    struct via_reason why = {0};
+    char id[VIA_ID_SIZE];
 
     (void)snprintf(op.kind, sizeof op.kind, "%s", kind);
     (void)snprintf(op.payload, sizeof op.payload, "%s %s", use, kid);
-    (void)snprintf(reason, sizeof reason, "%s %s", use, kid);
+    via_reason_put(&why, "key", kid);
+    via_reason_put(&why, "use", use);
     op.rid = via_operation_put(s, &op, kid, id);
-    via_audit_control(s, kind, NULL, NULL, reason, id);
+    via_audit_control(s, kind, NULL, NULL, why.text, id);
     via_store_intend(s, intent, op.rid, NULL, NULL, 0);
 }
 

@@ -5,6 +5,7 @@
 #include "control/audit.h"
 #include "control/key.h"
 #include "control/operation.h"
+#include "control/reason.h"
 #include "control/restore.h"
 #include "control/snapshot.h"
 
@@ -102,13 +103,16 @@ enum via_status
 via_moved_settle(struct via_store *s, const char *id, const struct via_backup_outcome *outcome,
                  struct via_error *e)
 {
+    struct via_reason why = {0};
+
     if (moved_stop(s, e) != VIA_OK || via_store_begin(s, true, e) != VIA_OK)
         return e->status;
     moved_finish(s, id, outcome);
     moved_give_up(s);
     via_key_retire_use(s, VIA_KEY_WORKLOAD);
     via_key_retire_use(s, VIA_KEY_GENERATION);
-    via_audit_control(s, "backup.restore", NULL, NULL, id, NULL);
+    via_reason_put(&why, "backup", id);
+    via_audit_control(s, "backup.restore", NULL, NULL, why.text, NULL);
     if (via_sql_take(&s->write, e) != VIA_OK) {
         via_store_rollback(s);
         return e->status;

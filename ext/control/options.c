@@ -144,6 +144,48 @@ via_options_merge(struct via_sql *db, const char *old, const char *change, struc
     via_json_free(wanted);
 }
 
+/* What option `i` is, as a record says it. */
+static const char *
+option_say(size_t i, const via_json *doc, char out[VIA_QUOTE_SIZE])
+{
+    const via_json *v = doc ? via_json_member(doc, options[i].name) : NULL;
+
+    if (!v)
+        return "default";
+    switch (options[i].kind) {
+    case OPTION_FLAG:
+        return via_json_type(v) == VIA_JSON_TRUE ? "true" : "false";
+    case OPTION_COUNT:
+        (void)snprintf(out, VIA_QUOTE_SIZE, "%lld", (long long)via_json_integer(v));
+        return out;
+    case OPTION_TEXT:
+        return via_reason_quote(via_json_string(v, NULL), out);
+    case OPTION_SYNC:
+        break;
+    }
+    return via_json_string(v, NULL);
+}
+
+void
+via_options_tell(const char *was, const char *is, struct via_reason *why)
+{
+    struct via_error e = {0};
+    via_json *before = NULL, *after = NULL;
+    char one[VIA_QUOTE_SIZE], two[VIA_QUOTE_SIZE];
+
+    via_ignore(via_json_parse(was, strlen(was), 4, &before, &e));
+    via_ignore(via_json_parse(is, strlen(is), 4, &after, &e));
+    for (size_t i = 0; i < OPTION_COUNT_ALL; i++) {
+        const char *from = option_say(i, before, one);
+        const char *to = option_say(i, after, two);
+
+        if (strcmp(from, to) != 0)
+            via_reason_put_change(why, options[i].name, to, from);
+    }
+    via_json_free(before);
+    via_json_free(after);
+}
+
 /* The operator's reason as a part of one line. */
 static void
 policy_reason(const char *text, char out[VIA_BLOCK_REASON_SIZE])

@@ -3,6 +3,7 @@
 #define VIA_CONTROL_OPTIONS_H
 
 #include "base/buf.h"
+#include "control/reason.h"
 #include "rules/schedule.h"
 #include "sql/sql.h"
 
@@ -10,6 +11,9 @@
  * member. The handle holds VIA_OPTION_UNKNOWN, VIA_OPTION_INVALID or VIA_VALUE_INVALID. */
 void via_options_merge(struct via_sql *db, const char *old, const char *change,
                        struct via_buf *out);
+
+/* Tell of each option that differs what it was and what it is; both are stored objects. */
+void via_options_tell(const char *was, const char *is, struct via_reason *why);
 
 /* The policy in the stored options `text`; defaults for what is absent, nothing allowed when it
  * cannot be read. */

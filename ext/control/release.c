@@ -5,6 +5,7 @@
 #include "control/app.h"
 #include "control/audit.h"
 #include "control/manifest.h"
+#include "control/reason.h"
 #include "identity/codec.h"
 #include "rules/names.h"
 
@@ -119,6 +120,23 @@ release_put_row(struct via_store *s, const struct via_manifest_head *head,
     return via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
 }
 
+/* Which release a record speaks of. */
+static void
+release_tell(struct via_sql *db, const char *id, struct via_reason *why)
+{
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT version, target FROM main.releases WHERE id = ?1");
+    char target[VIA_NAME_SIZE];
+
+    via_reason_put(why, "release", id);
+    via_sql_bind_text(db, q, 1, id);
+    if (via_sql_row(db, q)) {
+        via_reason_put_int(why, "version", sqlite3_column_int64(q, 0));
+        via_sql_text(q, 1, target, sizeof target);
+        via_reason_put(why, "target", target);
+    }
+    via_sql_end(db, q);
+}
+
 int64_t
 via_release_put(struct via_store *s, const char *app, const char *target, const char *artifact,
                 char id[VIA_ID_SIZE])
@@ -127,6 +145,7 @@ via_release_put(struct via_store *s, const char *app, const char *target, const 
     struct via_manifest_head head = {
         .id = id, .app = app, .target = target, .artifact = artifact, .created_at = s->now};
     struct via_manifest_entry *entries = NULL;
+    struct via_reason why = {0};
     struct via_buf manifest;
     size_t count;
     int64_t rid;
@@ -153,8 +172,9 @@ via_release_put(struct via_store *s, const char *app, const char *target, const 
     via_manifest_write(&manifest, &head, entries, count);
     rid = release_put_row(s, &head, &manifest);
     release_put_entries(db, id, entries, count);
+    release_tell(db, id, &why);
     if (via_sql_ok(db))
-        via_audit_control(s, "release.create", app, NULL, id, NULL);
+        via_audit_control(s, "release.create", app, NULL, why.text, NULL);
     via_buf_deinit(&manifest);
     free(entries);
     return rid;
@@ -260,6 +280,27 @@ deploy_release(struct via_store *s, const struct via_deploy_spec *spec, char app
                      release);
 }
 
+/* Record what became of a deploy; `said` is what its operator said of it, or NULL. */
+static void
+deploy_record(struct via_store *s, const char *action, const struct via_record *of,
+              const char *release, const char *said)
+{
+    struct via_record record = *of;
+    struct via_reason why = {0};
+    char quoted[VIA_QUOTE_SIZE];
+
+    release_tell(&s->write, release, &why);
+    if (said)
+        via_reason_put(&why, "reason", via_reason_quote(said, quoted));
+    record.at = s->now;
+    record.actor = s->actor;
+    record.action = action;
+    record.outcome = "ok";
+    record.reason = why.text;
+    if (via_sql_ok(&s->write))
+        via_audit_put(&s->write, &record);
+}
+
 int64_t
 via_deploy_put(struct via_store *s, const struct via_deploy_spec *spec)
 {
@@ -291,14 +332,8 @@ via_deploy_put(struct via_store *s, const struct via_deploy_spec *spec)
     via_sql_bind_text(db, q, 6, s->now);
     via_sql_run(db, q);
     rid = via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
-    if (via_sql_ok(db))
-        via_audit_put(db, &(struct via_record){.at = s->now,
-                                               .actor = s->actor,
-                                               .action = "deploy.create",
-                                               .outcome = "ok",
-                                               .app = app,
-                                               .deploy = id,
-                                               .reason = release});
+    deploy_record(s, "deploy.create", &(struct via_record){.app = app, .deploy = id}, release,
+                  spec->reason);
     return rid;
 }
 
@@ -308,8 +343,9 @@ via_deploy_stop(struct via_store *s, int64_t rid)
     struct via_sql *db = &s->write;
     char app[VIA_NAME_SIZE] = "";
     char id[VIA_ID_SIZE] = "";
-    sqlite3_stmt *q = via_sql_stmt(db, "SELECT app, id FROM main.deploys WHERE rid = ?1 AND"
-                                       " state <> 'stopped'");
+    char release[VIA_ID_SIZE] = "";
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT app, id, release FROM main.deploys WHERE rid = ?1"
+                                       " AND state <> 'stopped'");
     bool found;
 
     via_sql_bind_int(db, q, 1, rid);
@@ -317,6 +353,7 @@ via_deploy_stop(struct via_store *s, int64_t rid)
     if (found) {
         via_sql_text(q, 0, app, sizeof app);
         via_sql_text(q, 1, id, sizeof id);
+        via_sql_text(q, 2, release, sizeof release);
     }
     via_sql_end(db, q);
     if (!found)
@@ -326,11 +363,5 @@ via_deploy_stop(struct via_store *s, int64_t rid)
     via_sql_bind_int(db, q, 1, rid);
     via_sql_bind_text(db, q, 2, s->now);
     via_sql_run(db, q);
-    if (via_sql_ok(db))
-        via_audit_put(db, &(struct via_record){.at = s->now,
-                                               .actor = s->actor,
-                                               .action = "deploy.stop",
-                                               .outcome = "ok",
-                                               .app = app,
-                                               .deploy = id});
+    deploy_record(s, "deploy.stop", &(struct via_record){.app = app, .deploy = id}, release, NULL);
 }

@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "control/audit.h"
 #include "control/operation.h"
+#include "control/reason.h"
 #include "control/setting.h"
 #include "control/snapshot.h"
 
@@ -187,6 +188,7 @@ addon_change(struct via_store *s, const char *id, const char *from, const char *
 void
 via_restore_drain(struct via_store *s, const struct via_restore *r, const char *operation_id)
 {
+    struct via_reason why = {0};
     struct via_addon a;
 
     if (!via_addon_find_id(&s->write, r->addon_id, &a))
@@ -195,8 +197,9 @@ via_restore_drain(struct via_store *s, const struct via_restore *r, const char *
         via_sql_fail(&s->write, VIA_STATE_INVALID, "add-on %s became %s meanwhile", a.name,
                      via_addon_state_word(a.state));
     addon_change(s, r->addon_id, "ready", "draining");
+    via_reason_put(&why, "add-on", a.name);
     if (via_sql_ok(&s->write))
-        via_audit_control(s, "addon.drain", a.app, NULL, a.name, operation_id);
+        via_audit_control(s, "addon.drain", a.app, NULL, why.text, operation_id);
 }
 
 void
@@ -234,37 +237,27 @@ restore_settle(struct via_store *s, const struct via_restore *r, const char *sta
     via_sql_run(db, q);
 }
 
-static void
-restore_record(struct via_store *s, const struct via_restore *r, const char *outcome,
-               const char *reason, const char *operation_id)
-{
-    struct via_addon a = {0};
-
-    if (via_addon_find_id(&s->write, r->addon_id, &a))
-        via_audit_put(&s->write, &(struct via_record){.at = s->now,
-                                                      .actor = s->actor,
-                                                      .action = "addon.restore",
-                                                      .outcome = outcome,
-                                                      .app = a.app,
-                                                      .reason = reason,
-                                                      .operation_id = operation_id});
-}
-
 void
 via_restore_done(struct via_store *s, const struct via_restore *r, bool is_kept, bool is_damaged,
                  const char *operation_id)
 {
-    char reason[5 * VIA_ID_SIZE], said[256];
+    struct via_reason why = {0};
+    struct via_addon a = {0};
+    char said[256];
 
-    (void)snprintf(reason, sizeof reason, "from %s, safety snapshot %s%s%s", r->snapshot,
-                   is_kept ? r->keep_id : "none", is_damaged ? ", damaged bytes kept as " : "",
-                   is_damaged ? r->keep_id : "");
     (void)snprintf(said, sizeof said,
                    "storage_corrupt: what was there does not hold; its bytes lie beside the"
                    " snapshots as %s.damaged until that snapshot is deleted",
                    r->keep_id);
     restore_settle(s, r, "done", is_kept ? r->keep_id : NULL, is_damaged ? said : NULL);
-    restore_record(s, r, "ok", reason, operation_id);
+    if (!via_addon_find_id(&s->write, r->addon_id, &a))
+        return;
+    via_reason_put(&why, "add-on", a.name);
+    via_reason_put(&why, "from", r->snapshot);
+    via_reason_put(&why, "safety snapshot", is_kept ? r->keep_id : "none");
+    if (is_damaged)
+        via_reason_put(&why, "damaged bytes kept as", r->keep_id);
+    via_audit_control(s, "addon.restore", a.app, NULL, why.text, operation_id);
 }
 
 void
@@ -272,10 +265,18 @@ via_restore_failed(struct via_store *s, const struct via_restore *r, const char 
                    const struct via_error *why)
 {
     char error[VIA_MESSAGE_SIZE + 64];
+    struct via_addon a = {0};
 
     (void)snprintf(error, sizeof error, "%s: %s", via_status_word(why->status), why->message);
     via_restore_serve(s, r);
     restore_settle(s, r, why->status == VIA_OPERATION_INTERRUPTED ? "undone" : "failed", NULL,
                    error);
-    restore_record(s, r, "failed", via_status_word(why->status), operation_id);
+    if (via_addon_find_id(&s->write, r->addon_id, &a))
+        via_audit_put(&s->write, &(struct via_record){.at = s->now,
+                                                      .actor = s->actor,
+                                                      .action = "addon.restore",
+                                                      .outcome = "failed",
+                                                      .app = a.app,
+                                                      .reason = via_status_word(why->status),
+                                                      .operation_id = operation_id});
 }

@@ -1,5 +1,8 @@
 #include "control/setting.h"
 
+#include "control/audit.h"
+#include "control/reason.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,7 +141,7 @@ setting_accepts(const struct via_setting *setting, const char *value)
         for (const char *p = value; *p; p++)
             if ((unsigned char)*p < ' ' || *p == 127)
                 return false;
-        return strlen(value) < 1024 && (!form || form->holds(value));
+        return strlen(value) < VIA_SETTING_SIZE && (!form || form->holds(value));
     }
     errno = 0;
     n = strtoll(value, &end, 10);
@@ -146,11 +149,59 @@ setting_accepts(const struct via_setting *setting, const char *value)
            n >= setting->min && n <= setting->max;
 }
 
-void
-via_setting_put(struct via_sql *db, const char *name, const char *value)
+/* Refuse what the setting does not take. */
+static void
+setting_check(struct via_sql *db, const struct via_setting *setting, const char *value)
 {
+    const struct setting_form *form = setting_form(setting);
+
+    if (setting_accepts(setting, value))
+        return;
+    if (setting->max)
+        via_sql_fail(db, VIA_VALUE_INVALID, "%s takes a whole number from %lld to %lld (%s)",
+                     setting->name, (long long)setting->min, (long long)setting->max,
+                     setting->unit);
+    else
+        via_sql_fail(db, VIA_VALUE_INVALID, "%s takes %s, in under %d bytes", setting->name,
+                     form ? form->words : "one line of text", VIA_SETTING_SIZE);
+}
+
+/* `value` NULL removes the row. */
+static void
+setting_write(struct via_sql *db, const char *name, const char *value)
+{
+    sqlite3_stmt *q =
+        value ? via_sql_stmt(db, "INSERT INTO main.settings(name, value) VALUES(?1, ?2)"
+                                 " ON CONFLICT(name) DO UPDATE SET value = excluded.value")
+              : via_sql_stmt(db, "DELETE FROM main.settings WHERE name = ?1");
+
+    via_sql_bind_text(db, q, 1, name);
+    if (value)
+        via_sql_bind_text(db, q, 2, value);
+    via_sql_run(db, q);
+}
+
+static void
+setting_tell(const struct via_setting *setting, const char *is, const char *was,
+             struct via_reason *why)
+{
+    char one[VIA_QUOTE_SIZE], two[VIA_QUOTE_SIZE];
+
+    if (setting->max)
+        via_reason_put_change(why, setting->name, is, was);
+    else
+        via_reason_put_change(why, setting->name, via_reason_quote(is, one),
+                              via_reason_quote(was, two));
+}
+
+void
+via_setting_put(struct via_store *s, const char *name, const char *value)
+{
+    struct via_sql *db = &s->write;
     const struct via_setting *setting = via_setting_find(name);
-    sqlite3_stmt *q;
+    char was[VIA_SETTING_SIZE];
+    const char *is = value;
+    struct via_reason why = {0};
 
     if (!setting) {
         via_sql_fail(db, VIA_SETTING_UNKNOWN,
@@ -158,26 +209,15 @@ via_setting_put(struct via_sql *db, const char *name, const char *value)
                      name ? name : "NULL");
         return;
     }
-    if (!value) {
-        q = via_sql_stmt(db, "DELETE FROM main.settings WHERE name = ?1");
-        via_sql_bind_text(db, q, 1, name);
-        via_sql_run(db, q);
+    if (!value)
+        is = setting->value;
+    setting_check(db, setting, is);
+    via_setting_text(db, name, was, sizeof was);
+    if (!via_sql_ok(db) || strcmp(is, was) == 0)
         return;
-    }
-    if (!setting_accepts(setting, value)) {
-        const struct setting_form *form = setting_form(setting);
-
-        if (setting->max)
-            via_sql_fail(db, VIA_VALUE_INVALID, "%s takes a whole number from %lld to %lld (%s)",
-                         name, (long long)setting->min, (long long)setting->max, setting->unit);
-        else
-            via_sql_fail(db, VIA_VALUE_INVALID, "%s takes %s, in under 1024 bytes", name,
-                         form ? form->words : "one line of text");
-        return;
-    }
-    q = via_sql_stmt(db, "INSERT INTO main.settings(name, value) VALUES(?1, ?2)"
-                         " ON CONFLICT(name) DO UPDATE SET value = excluded.value");
-    via_sql_bind_text(db, q, 1, name);
-    via_sql_bind_text(db, q, 2, value);
-    via_sql_run(db, q);
+    setting_write(db, name, value);
+    s->takes_right = true; /* agents look when the epoch moves */
+    setting_tell(setting, is, was, &why);
+    if (via_sql_ok(db))
+        via_audit_control(s, "setting.set", NULL, NULL, why.text, NULL);
 }

@@ -2,7 +2,9 @@
 #ifndef VIA_CONTROL_SETTING_H
 #define VIA_CONTROL_SETTING_H
 
-#include "sql/sql.h"
+#include "control/store.h"
+
+#define VIA_SETTING_SIZE 1024
 
 struct via_setting {
     const char *name;
@@ -22,7 +24,8 @@ const struct via_setting *via_setting_find(const char *name);
 int64_t via_setting_int(struct via_sql *db, const char *name);
 void via_setting_text(struct via_sql *db, const char *name, char *out, size_t size);
 
-/* Set it (NULL: back to its default). The handle holds VIA_VALUE_INVALID or VIA_SETTING_UNKNOWN. */
-void via_setting_put(struct via_sql *db, const char *name, const char *value);
+/* Set it (NULL: back to its default); what it is already is left alone. The handle holds
+ * VIA_VALUE_INVALID or VIA_SETTING_UNKNOWN. */
+void via_setting_put(struct via_store *s, const char *name, const char *value);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/id.h"
 #include "control/audit.h"
 #include "control/operation.h"
+#include "control/reason.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,20 +17,38 @@ copy_check(struct via_store *s, const struct via_addon *a)
                      via_addon_state_word(a->state));
 }
 
-/* Write the operation and the intent for the row `id` of an add-on; its id goes into `op_id`. */
+/* What is done with a copy: its intent, its operation, and what its row is. */
+struct copying {
+    enum via_intent_kind intent;
+    const char *kind;
+    const char *what; /* NULL: it has none */
+};
+
+static const struct copying capture = {VIA_INTENT_SNAPSHOT, "addon.snapshot", "snapshot"};
+static const struct copying removal = {VIA_INTENT_SNAPSHOT_REMOVE, "snapshot.delete", "snapshot"};
+static const struct copying export = {VIA_INTENT_EXPORT, "addon.export", "export"};
+static const struct copying repair = {VIA_INTENT_REPAIR, "addon.repair", NULL};
+
+/* Write the operation, the intent and the record for the row `id` of an add-on. */
 static void
-copy_intend(struct via_store *s, enum via_intent_kind intent, const char *kind,
-            const struct via_addon *a, const char *id, char op_id[VIA_ID_SIZE])
+copy_intend(struct via_store *s, const struct copying *c, const struct via_addon *a, const char *id)
 {
     struct via_operation op = {.state = "pending", .phase = "copy"};
+    struct via_reason why = {0};
+    char op_id[VIA_ID_SIZE];
     int64_t rid;
 
-    (void)snprintf(op.kind, sizeof op.kind, "%s", kind);
+    (void)snprintf(op.kind, sizeof op.kind, "%s", c->kind);
     (void)snprintf(op.app, sizeof op.app, "%s", a->app);
     (void)snprintf(op.addon_id, sizeof op.addon_id, "%s", a->id);
     (void)snprintf(op.payload, sizeof op.payload, "%s", id);
     rid = via_operation_put(s, &op, a->name, op_id);
-    via_store_intend(s, intent, rid, a->id, NULL, 0);
+    via_store_intend(s, c->intent, rid, a->id, NULL, 0);
+    via_reason_put(&why, "add-on", a->name);
+    if (c->what)
+        via_reason_put(&why, c->what, id);
+    if (via_sql_ok(&s->write))
+        via_audit_control(s, c->kind, a->app, NULL, why.text, op_id);
 }
 
 void
@@ -53,16 +72,13 @@ via_snapshot_put(struct via_store *s, const struct via_addon *a, const char *rea
 {
     struct via_sql *db = &s->write;
     char id[VIA_ID_SIZE];
-    char op_id[VIA_ID_SIZE];
     int64_t rid;
 
     copy_check(s, a);
     via_id_make("snap", id);
     via_snapshot_put_pending(s, id, a, reason);
     rid = via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
-    copy_intend(s, VIA_INTENT_SNAPSHOT, "addon.snapshot", a, id, op_id);
-    if (via_sql_ok(db))
-        via_audit_control(s, "addon.snapshot", a->app, NULL, id, op_id);
+    copy_intend(s, &capture, a, id);
     return rid;
 }
 
@@ -87,7 +103,6 @@ via_snapshot_remove(struct via_store *s, int64_t rid)
     char id[VIA_ID_SIZE] = "";
     char addon_id[VIA_ID_SIZE] = "";
     char state[16] = "";
-    char op_id[VIA_ID_SIZE];
     struct via_addon a;
     sqlite3_stmt *q = via_sql_stmt(db, "SELECT id, addon_id, state FROM main.snapshots"
                                        " WHERE rid = ?1");
@@ -110,9 +125,7 @@ via_snapshot_remove(struct via_store *s, int64_t rid)
     via_sql_run(db, q);
     if (!via_sql_ok(db) || !via_addon_find_id(db, addon_id, &a))
         return;
-    copy_intend(s, VIA_INTENT_SNAPSHOT_REMOVE, "snapshot.delete", &a, id, op_id);
-    if (via_sql_ok(db))
-        via_audit_control(s, "snapshot.delete", a.app, NULL, id, op_id);
+    copy_intend(s, &removal, &a, id);
 }
 
 void
@@ -182,7 +195,6 @@ via_export_put(struct via_store *s, const struct via_addon *a, const char *path)
 {
     struct via_sql *db = &s->write;
     char id[VIA_ID_SIZE];
-    char op_id[VIA_ID_SIZE];
     int64_t rid;
     sqlite3_stmt *q;
 
@@ -196,9 +208,7 @@ via_export_put(struct via_store *s, const struct via_addon *a, const char *path)
     via_sql_bind_text(db, q, 4, s->now);
     via_sql_run(db, q);
     rid = via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
-    copy_intend(s, VIA_INTENT_EXPORT, "addon.export", a, id, op_id);
-    if (via_sql_ok(db))
-        via_audit_control(s, "addon.export", a->app, NULL, a->name, op_id);
+    copy_intend(s, &export, a, id);
     return rid;
 }
 
@@ -235,7 +245,6 @@ via_addon_repair(struct via_store *s, const struct via_addon *a, bool present)
 {
     struct via_sql *db = &s->write;
     char snapshot[VIA_ID_SIZE];
-    char op_id[VIA_ID_SIZE];
 
     if (a->state == VIA_ADDON_IS_DESTROYED || a->state == VIA_ADDON_IS_PROVISIONING ||
         a->state == VIA_ADDON_IS_DRAINING)
@@ -248,7 +257,5 @@ via_addon_repair(struct via_store *s, const struct via_addon *a, bool present)
             " newest snapshot: via addon restore %s --app %s --snapshot %s",
             a->name, a->name, a->app, snapshot);
     via_addon_check_idle(s, a, "addon.restore");
-    copy_intend(s, VIA_INTENT_REPAIR, "addon.repair", a, "", op_id);
-    if (via_sql_ok(db))
-        via_audit_control(s, "addon.repair", a->app, NULL, a->name, op_id);
+    copy_intend(s, &repair, a, "");
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "control/audit.h"
+#include "control/reason.h"
 #include "control/schema.h"
 #include "identity/codec.h"
 
@@ -396,14 +397,18 @@ enum via_status
 via_witness_operator_open(struct via_witness *w, const char *actor, const char *app,
                           const char *addon)
 {
+    struct via_reason why = {0};
     struct via_error e = {0};
 
+    via_reason_put(&why, "add-on", addon);
     (void)pthread_mutex_lock(&w->mutex);
-    via_ignore(witness_write(
-        w,
-        &(struct via_record){
-            .actor = actor, .action = "addon.open", .outcome = "ok", .app = app, .reason = addon},
-        &e));
+    via_ignore(witness_write(w,
+                             &(struct via_record){.actor = actor,
+                                                  .action = "addon.open",
+                                                  .outcome = "ok",
+                                                  .app = app,
+                                                  .reason = why.text},
+                             &e));
     (void)pthread_mutex_unlock(&w->mutex);
     return e.status;
 }

@@ -1,5 +1,5 @@
 /* via_generations: INSERT rotates a binding's credentials, UPDATE to revoked revokes one. */
-#include "control/binding.h"
+#include "control/generation.h"
 #include "tables/tables.h"
 
 #include <string.h>

@@ -1,5 +1,4 @@
 /* via_operations, via_audit and via_audit_heads, which are only read, and via_settings. */
-#include "control/audit.h"
 #include "control/setting.h"
 #include "tables/tables.h"
 
@@ -80,15 +79,8 @@ static const struct via_column setting_columns[] = {
 static void
 settings_update(struct via_store *s, int64_t rid, const struct via_row *row)
 {
-    const char *name;
-
-    if (rid < 1 || rid > (int64_t)via_settings_count || !via_row_has(row, VALUE))
-        return;
-    name = via_settings[rid - 1].name;
-    via_setting_put(&s->write, name, via_row_text(row, VALUE));
-    s->takes_right = true; /* agents look when the epoch moves */
-    if (via_sql_ok(&s->write))
-        via_audit_control(s, "setting.set", NULL, NULL, name, NULL);
+    if (rid >= 1 && rid <= (int64_t)via_settings_count && via_row_has(row, VALUE))
+        via_setting_put(s, via_settings[rid - 1].name, via_row_text(row, VALUE));
 }
 
 const struct via_table via_table_settings = {
