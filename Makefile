@@ -24,8 +24,8 @@ BASE     := status buf error clock id log root io stage fs lock epoch json
 IDENTITY := codec keyfile keyfolder keys jwt passphrase
 RULES    := names assign lifecycle gates readiness remedy schedule
 SQL      := sql
-CONTROL  := access addon app audit backup binding chain chain_verify chain_walk env generation instance \
-            key manifest mark moved operation options profile prune reason release replica restore \
+CONTROL  := access addon addon_set app audit backup binding chain chain_verify chain_walk env generation \
+            instance key manifest mark moved operation options profile prune reason release replica restore \
             schedule schema setting snapshot store token views witness
 ARCHIVE  := member reader seal writer
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow sqlite/header \

@@ -68,16 +68,15 @@ sequence_tell(const struct sequence *of, struct via_reason *why)
     via_reason_put_int(why, "generation", of->generation);
 }
 
-/* Record what was done to a binding's credentials as an operation that is done. */
 static void
-generation_operation(struct via_store *s, const char *kind, const struct sequence *of,
-                     char id[VIA_ID_SIZE])
+sequence_operation(struct via_store *s, const char *kind, const struct sequence *of,
+                   char id[VIA_ID_SIZE])
 {
-    struct via_operation op = {.state = "done"};
-
-    (void)snprintf(op.kind, sizeof op.kind, "%s", kind);
-    (void)snprintf(op.app, sizeof op.app, "%s", of->app);
-    (void)via_operation_put(s, &op, of->binding, id);
+    via_operation_put_done(
+        s,
+        &(struct via_change){
+            .kind = kind, .subject = of->binding, .app = of->app, .addon_id = of->addon_id},
+        id);
 }
 
 /* -- rotating ---------------------------------------------------------------------- */
@@ -159,7 +158,7 @@ via_generation_rotate(struct via_store *s, const struct via_rotation *r)
     via_app_get(s, r->app);
     if (!via_sql_ok(db) || !rotation_find(s, r, &of))
         return 0;
-    generation_operation(s, "credentials.rotate", &of, op_id);
+    sequence_operation(s, "credentials.rotate", &of, op_id);
     rotation_retire(s, &of, r->grace_s, op_id);
     rid = via_generation_put(
         s,
@@ -196,7 +195,7 @@ via_generation_revoke(struct via_store *s, int64_t rid)
     via_sql_end(db, q);
     if (!found)
         return;
-    generation_operation(s, "credentials.revoke", &of, op_id);
+    sequence_operation(s, "credentials.revoke", &of, op_id);
     q = via_sql_stmt(db, "UPDATE main.generations SET status = 'revoked', revoked_at = ?2,"
                          " operation_id = ?3 WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, rid);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int64_t
@@ -28,6 +29,17 @@ via_operation_put(struct via_store *s, const struct via_operation *op, const cha
     via_sql_bind_text(db, q, 10, op->payload[0] ? op->payload : NULL);
     via_sql_run(db, q);
     return via_sql_ok(db) ? sqlite3_last_insert_rowid(db->db) : 0;
+}
+
+void
+via_operation_put_done(struct via_store *s, const struct via_change *c, char id[VIA_ID_SIZE])
+{
+    struct via_operation op = {.state = "done"};
+
+    (void)snprintf(op.kind, sizeof op.kind, "%s", c->kind);
+    (void)snprintf(op.app, sizeof op.app, "%s", c->app ? c->app : "");
+    (void)snprintf(op.addon_id, sizeof op.addon_id, "%s", c->addon_id ? c->addon_id : "");
+    (void)via_operation_put(s, &op, c->subject, id);
 }
 
 bool

@@ -20,6 +20,17 @@ struct via_operation {
 int64_t via_operation_put(struct via_store *s, const struct via_operation *op, const char *subject,
                           char id[VIA_ID_SIZE]);
 
+/* A change that is complete when its transaction commits. */
+struct via_change {
+    const char *kind;
+    const char *subject;
+    const char *app;      /* NULL: the host's */
+    const char *addon_id; /* NULL: no add-on's */
+};
+
+/* In the store's transaction: record it as an operation that is done, and its id into `id`. */
+void via_operation_put_done(struct via_store *s, const struct via_change *c, char id[VIA_ID_SIZE]);
+
 /* Read the operation with row id `rid`; false when there is none. */
 bool via_operation_find(struct via_sql *db, int64_t rid, struct via_operation *out);
 

@@ -1,6 +1,7 @@
 #include "control/setting.h"
 
 #include "control/audit.h"
+#include "control/operation.h"
 #include "control/reason.h"
 
 #include <errno.h>
@@ -202,6 +203,7 @@ via_setting_put(struct via_store *s, const char *name, const char *value)
     char was[VIA_SETTING_SIZE];
     const char *is = value;
     struct via_reason why = {0};
+    char op_id[VIA_ID_SIZE];
 
     if (!setting) {
         via_sql_fail(db, VIA_SETTING_UNKNOWN,
@@ -218,6 +220,7 @@ via_setting_put(struct via_store *s, const char *name, const char *value)
     setting_write(db, name, value);
     s->takes_right = true; /* agents look when the epoch moves */
     setting_tell(setting, is, was, &why);
+    via_operation_put_done(s, &(struct via_change){.kind = "setting.set", .subject = name}, op_id);
     if (via_sql_ok(db))
-        via_audit_control(s, "setting.set", NULL, NULL, why.text, NULL);
+        via_audit_control(s, "setting.set", NULL, NULL, why.text, op_id);
 }
