@@ -383,21 +383,6 @@ via_addon_next_kept(struct via_sql *db, const char *after, struct via_addon *out
     return found;
 }
 
-bool
-via_addon_next_purge(struct via_sql *db, const char *now, int64_t after, struct via_addon *out)
-{
-    sqlite3_stmt *q = via_sql_stmt(db, ADDON_COLUMNS " WHERE purge_at IS NOT NULL AND"
-                                                     " purge_at <= ?1 AND state = 'destroyed'"
-                                                     " AND rid > ?2 ORDER BY rid LIMIT 1");
-    bool found;
-
-    via_sql_bind_text(db, q, 1, now);
-    via_sql_bind_int(db, q, 2, after);
-    found = addon_read(db, q, out);
-    via_sql_end(db, q);
-    return found;
-}
-
 void
 via_addon_purged(struct via_store *s, const char *id)
 {

@@ -69,10 +69,7 @@ void via_addon_provisioned(struct via_store *s, const char *id);
 void via_addon_failed(struct via_store *s, const char *id, const char *operation_id,
                       const struct via_error *why);
 
-/* The next add-on after row id `after` whose bytes are due to go by `now`; false when there is
- * none. */
-bool via_addon_next_purge(struct via_sql *db, const char *now, int64_t after,
-                          struct via_addon *out);
+/* Its bytes and snapshots are gone. */
 void via_addon_purged(struct via_store *s, const char *id);
 
 #endif

@@ -15,8 +15,8 @@ struct via_operation {
     char payload[VIA_PATH_SIZE]; /* what it works on besides the add-on, or "" */
 };
 
-/* In the store's transaction: write a new operation. `state` is "pending" or "done". Returns its
- * rid, and its id into `id`. */
+/* In the store's transaction: write a new operation. `state` is "pending", "done", or "running"
+ * when its owner is at it from the start. Returns its rid, and its id into `id`. */
 int64_t via_operation_put(struct via_store *s, const struct via_operation *op, const char *subject,
                           char id[VIA_ID_SIZE]);
 

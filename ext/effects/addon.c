@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "control/audit.h"
 #include "control/instance.h"
+#include "control/purge.h"
 #include "effects/step.h"
 
 static void
@@ -111,6 +112,31 @@ const struct via_effect via_effect_purge = {
     .intent = VIA_INTENT_PURGE,
     .kind = "addon.destroy",
     .run = purge_run,
+    .failed = step_settle_failed,
+};
+
+static void
+step_purged_due(struct via_store *s, const struct via_operation *op, const void *arg)
+{
+    (void)arg;
+    via_purge_done(s, op);
+}
+
+/* Nobody waits for it: what cannot be removed now stays under way, for the next who looks. */
+static enum via_status
+purge_due_run(struct via_store *s, const struct via_operation *op, struct via_error *e)
+{
+    const struct via_provider *provider = via_effect_provider(s, op->addon_id, e);
+
+    if (!provider || provider->destroy(&s->root, op->addon_id, e) != VIA_OK)
+        return e->status;
+    return via_effect_step(s, step_purged_due, op, NULL, e);
+}
+
+const struct via_effect via_effect_purge_due = {
+    .intent = VIA_INTENT_PURGE_DUE,
+    .kind = "addon.purge",
+    .run = purge_due_run,
     .failed = step_settle_failed,
 };
 

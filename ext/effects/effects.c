@@ -3,9 +3,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
-#include "control/addon.h"
-#include "control/audit.h"
 #include "control/instance.h"
+#include "control/purge.h"
 #include "control/setting.h"
 #include "effects/step.h"
 #include "identity/jwt.h"
@@ -18,9 +17,9 @@
 #define BATCH_MS 250  /* how long one that is done waits for that */
 
 static const struct via_effect *const effects[] = {
-    &via_effect_provision,       &via_effect_purge,      &via_effect_repair,  &via_effect_snapshot,
-    &via_effect_snapshot_remove, &via_effect_export,     &via_effect_fix,     &via_effect_backup,
-    &via_effect_key_rotate,      &via_effect_key_retire, &via_effect_restore,
+    &via_effect_provision, &via_effect_purge,           &via_effect_purge_due,  &via_effect_repair,
+    &via_effect_snapshot,  &via_effect_snapshot_remove, &via_effect_export,     &via_effect_fix,
+    &via_effect_backup,    &via_effect_key_rotate,      &via_effect_key_retire, &via_effect_restore,
 };
 #define EFFECT_COUNT (sizeof effects / sizeof effects[0])
 
@@ -209,25 +208,20 @@ recover_one(struct via_store *s, int64_t rid, struct via_error *e)
 }
 
 static void
-step_purge_due(struct via_store *s, const struct via_operation *op, const void *arg)
+step_purge(struct via_store *s, const struct via_operation *unused, const void *arg)
 {
-    (void)arg;
-    via_addon_purged(s, op->addon_id);
-    via_audit_control(s, "addon.purge", op->app, NULL, op->addon_id, NULL);
+    (void)unused;
+    via_purge_begin(s, arg);
 }
 
-/* Remove one add-on's storage, whose retention is over. Removing it twice is fine. */
+/* Remove one add-on's storage, whose retention is over: as an operation, which somebody else goes
+ * on with when this process dies. */
 static enum via_status
 recover_purge(struct via_store *s, const struct via_addon *a, struct via_error *e)
 {
-    const struct via_provider *provider = via_effect_provider(s, a->id, e);
-    struct via_operation op = {0};
-
-    if (!provider || provider->destroy(&s->root, a->id, e) != VIA_OK)
-        return e->status;
-    (void)snprintf(op.addon_id, sizeof op.addon_id, "%s", a->id);
-    (void)snprintf(op.app, sizeof op.app, "%s", a->app);
-    return via_effect_step(s, step_purge_due, &op, NULL, e);
+    if (via_effect_step(s, step_purge, NULL, a, e) == VIA_OK)
+        via_ignore(via_effects_carry_out(s, e));
+    return e->status;
 }
 
 /* Count one attempt; the first failure is kept for the caller, and stops no other. */
@@ -269,7 +263,7 @@ via_effects_recover(int *settled, struct via_error *e)
         *settled += recover_count(why.status, &why, e) && done;
     }
     via_clock_format(via_clock_now_ms(), now);
-    for (rid = 0; via_addon_next_purge(&s->read, now, rid, &a); rid = a.rid) {
+    for (rid = 0; via_purge_next(&s->read, now, rid, &a); rid = a.rid) {
         struct via_error why = {0};
         enum via_status status = recover_purge(s, &a, &why);
 

@@ -36,6 +36,7 @@ struct via_effect {
 
 extern const struct via_effect via_effect_provision;
 extern const struct via_effect via_effect_purge;
+extern const struct via_effect via_effect_purge_due;
 extern const struct via_effect via_effect_repair;
 extern const struct via_effect via_effect_snapshot;
 extern const struct via_effect via_effect_snapshot_remove;
