@@ -6,9 +6,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "control/chain.h"
+#include "control/generation.h"
 #include "control/prune.h"
 #include "effects/effects.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,25 +117,54 @@ via_agent_mend(struct via_error *e)
     return VIA_OK;
 }
 
-/* Sign the heads of the audit and prune what is over, in nobody's way. */
+/* A store for upkeep, in nobody's way. */
+static enum via_status
+upkeep_new(struct via_store **out, struct via_error *e)
+{
+    if (via_store_new(out, e) != VIA_OK)
+        return e->status;
+    (void)snprintf((*out)->actor, sizeof(*out)->actor, "agent");
+    (void)sqlite3_busy_timeout((*out)->write.db, 0);
+    (void)sqlite3_busy_timeout((*out)->runtime.db, 0);
+    return VIA_OK;
+}
+
+/* That somebody is in the way is no complaint: it is done the next time. */
+static void
+upkeep_complain(const char *what, const struct via_error *e)
+{
+    if (e->status != VIA_OK && e->status != VIA_CONTROL_BUSY)
+        via_log(VIA_LOG_WARN, "cannot %s: %s: %s", what, via_status_word(e->status), e->message);
+}
+
+/* Write which generations the clock has ended. */
+static void
+agent_end_graces(void)
+{
+    struct via_error e = {0};
+    struct via_store *s = NULL;
+
+    if (upkeep_new(&s, &e) == VIA_OK)
+        via_ignore(via_generation_settle(s, TIDY_MS, &e));
+    upkeep_complain("write that a grace is over", &e);
+    via_store_free(s);
+}
+
+/* Sign the heads of the audit and prune what is over. */
 static void
 agent_tidy(void)
 {
     struct via_error e = {0}, signing = {0};
     struct via_store *s = NULL;
 
-    if (via_store_new(&s, &e) == VIA_OK) {
-        (void)sqlite3_busy_timeout(s->write.db, 0);
-        (void)sqlite3_busy_timeout(s->runtime.db, 0);
+    if (upkeep_new(&s, &e) == VIA_OK) {
         if (via_chain_sign(s, &signing) != VIA_OK)
             via_log(VIA_LOG_WARN, "cannot sign the audit: %s: %s", via_status_word(signing.status),
                     signing.message);
         via_ignore(via_chain_prune(s, TIDY_MS, &e));
         via_ignore(via_runtime_prune(s, TIDY_MS, &e));
     }
-    if (e.status != VIA_OK && e.status != VIA_CONTROL_BUSY)
-        via_log(VIA_LOG_WARN, "cannot prune old records: %s: %s", via_status_word(e.status),
-                e.message);
+    upkeep_complain("prune old records", &e);
     via_store_free(s);
 }
 
@@ -261,6 +292,8 @@ via_agent_tick(struct via_agent *a, int64_t second)
     via_pool_tick(a->pool);
     if (second % RECOVER_EVERY_S == 0 && via_effects_is_due(via_access_db(a->tick_access)))
         agent_recover();
+    if (second % RECOVER_EVERY_S == 0 && via_generation_is_due(via_access_db(a->tick_access)))
+        agent_end_graces();
     if (second % TIDY_EVERY_S == 1)
         agent_tidy();
 }

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BATCH_MAX 256 /* ended in one transaction */
+
 int64_t
 via_generation_put(struct via_store *s, const struct via_generation_of *of,
                    const char *operation_id, int64_t *number)
@@ -77,6 +79,138 @@ sequence_operation(struct via_store *s, const char *kind, const struct sequence 
         &(struct via_change){
             .kind = kind, .subject = of->binding, .app = of->app, .addon_id = of->addon_id},
         id);
+}
+
+/* -- ending ------------------------------------------------------------------------ */
+
+/* The generation `rid`, unless it is revoked. `over` is when its grace ended, "" when it has not.
+ */
+static bool
+ending_find(struct via_store *s, int64_t rid, struct sequence *of, char over[VIA_TIME_SIZE])
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q =
+        via_sql_stmt(db, "SELECT g.app, g.binding, g.target, g.addon_id, a.name, g.generation,"
+                         " iif(g.status = 'retiring' AND g.expires_at <= ?2, g.expires_at, NULL)"
+                         " FROM main.generations AS g LEFT JOIN main.addons AS a"
+                         " ON a.id = g.addon_id WHERE g.rid = ?1 AND g.status <> 'revoked'");
+    bool found;
+
+    via_sql_bind_int(db, q, 1, rid);
+    via_sql_bind_text(db, q, 2, s->now);
+    found = via_sql_row(db, q);
+    if (found) {
+        sequence_read(q, of);
+        of->generation = sqlite3_column_int64(q, 5);
+        via_sql_text(q, 6, over, VIA_TIME_SIZE);
+    }
+    via_sql_end(db, q);
+    return found;
+}
+
+/* Write that the generation `rid` is revoked: now, or since its grace was over. */
+static void
+generation_end(struct via_store *s, int64_t rid)
+{
+    struct via_sql *db = &s->write;
+    struct via_reason why = {0};
+    struct sequence of = {0};
+    char over[VIA_TIME_SIZE];
+    char op_id[VIA_ID_SIZE];
+    sqlite3_stmt *q;
+
+    if (!ending_find(s, rid, &of, over))
+        return;
+    sequence_operation(s, "credentials.revoke", &of, op_id);
+    q = via_sql_stmt(db, "UPDATE main.generations SET status = 'revoked', revoked_at = ?2,"
+                         " operation_id = ?3 WHERE rid = ?1");
+    via_sql_bind_int(db, q, 1, rid);
+    via_sql_bind_text(db, q, 2, over[0] ? over : s->now);
+    via_sql_bind_text(db, q, 3, op_id);
+    via_sql_run(db, q);
+    sequence_tell(&of, &why);
+    if (over[0])
+        via_reason_put(&why, "grace over", NULL);
+    if (via_sql_ok(db))
+        via_audit_control(s, "credentials.revoke", of.app, of.binding, why.text, op_id);
+}
+
+/* The next generation whose grace is over by `now`, or 0. */
+static int64_t
+due_next(struct via_sql *db, const char *now)
+{
+    int64_t rid = 0;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT rid FROM main.generations WHERE status = 'retiring'"
+                                       " AND expires_at <= ?1 ORDER BY expires_at LIMIT 1");
+
+    via_sql_bind_text(db, q, 1, now);
+    if (via_sql_row(db, q))
+        rid = sqlite3_column_int64(q, 0);
+    via_sql_end(db, q);
+    return rid;
+}
+
+/* The next of one binding, whose add-on may be another by now. */
+static int64_t
+due_next_of(struct via_store *s, const struct sequence *of)
+{
+    struct via_sql *db = &s->write;
+    int64_t rid = 0;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT rid FROM main.generations WHERE app = ?1 AND"
+                                       " binding = ?2 AND target = ?3 AND status = 'retiring' AND"
+                                       " expires_at <= ?4 ORDER BY generation LIMIT 1");
+
+    via_sql_bind_text(db, q, 1, of->app);
+    via_sql_bind_text(db, q, 2, of->binding);
+    via_sql_bind_text(db, q, 3, of->target);
+    via_sql_bind_text(db, q, 4, s->now);
+    if (via_sql_row(db, q))
+        rid = sqlite3_column_int64(q, 0);
+    via_sql_end(db, q);
+    return rid;
+}
+
+static void
+due_end_of(struct via_store *s, const struct sequence *of)
+{
+    int64_t rid;
+
+    while ((rid = due_next_of(s, of)) > 0)
+        generation_end(s, rid);
+}
+
+bool
+via_generation_is_due(struct via_sql *db)
+{
+    char now[VIA_TIME_SIZE];
+    bool is_due;
+
+    via_clock_format(via_clock_now_ms(), now);
+    is_due = due_next(db, now) > 0;
+    return via_sql_take(db, NULL) == VIA_OK && is_due;
+}
+
+static enum via_status
+due_end_some(struct via_store *s, struct via_error *e)
+{
+    int64_t rid;
+
+    if (via_store_begin(s, true, e) != VIA_OK)
+        return e->status;
+    for (int i = 0; i < BATCH_MAX && (rid = due_next(&s->write, s->now)) > 0; i++)
+        generation_end(s, rid);
+    return via_store_commit(s, e);
+}
+
+enum via_status
+via_generation_settle(struct via_store *s, int64_t budget_ms, struct via_error *e)
+{
+    int64_t until_ms = via_clock_mono_ms() + budget_ms;
+
+    while (via_generation_is_due(&s->read) && due_end_some(s, e) == VIA_OK &&
+           via_clock_mono_ms() < until_ms)
+        ;
+    return e->status;
 }
 
 /* -- rotating ---------------------------------------------------------------------- */
@@ -158,6 +292,7 @@ via_generation_rotate(struct via_store *s, const struct via_rotation *r)
     via_app_get(s, r->app);
     if (!via_sql_ok(db) || !rotation_find(s, r, &of))
         return 0;
+    due_end_of(s, &of);
     sequence_operation(s, "credentials.rotate", &of, op_id);
     rotation_retire(s, &of, r->grace_s, op_id);
     rid = via_generation_put(
@@ -176,33 +311,11 @@ via_generation_rotate(struct via_store *s, const struct via_rotation *r)
 void
 via_generation_revoke(struct via_store *s, int64_t rid)
 {
-    struct via_sql *db = &s->write;
-    struct via_reason why = {0};
     struct sequence of = {0};
-    char op_id[VIA_ID_SIZE];
-    bool found;
-    sqlite3_stmt *q =
-        via_sql_stmt(db, "SELECT g.app, g.binding, g.target, g.addon_id, a.name, g.generation"
-                         " FROM main.generations AS g JOIN main.addons AS a ON a.id = g.addon_id"
-                         " WHERE g.rid = ?1 AND g.status <> 'revoked'");
+    char over[VIA_TIME_SIZE];
 
-    via_sql_bind_int(db, q, 1, rid);
-    found = via_sql_row(db, q);
-    if (found) {
-        sequence_read(q, &of);
-        of.generation = sqlite3_column_int64(q, 5);
-    }
-    via_sql_end(db, q);
-    if (!found)
+    if (!ending_find(s, rid, &of, over))
         return;
-    sequence_operation(s, "credentials.revoke", &of, op_id);
-    q = via_sql_stmt(db, "UPDATE main.generations SET status = 'revoked', revoked_at = ?2,"
-                         " operation_id = ?3 WHERE rid = ?1");
-    via_sql_bind_int(db, q, 1, rid);
-    via_sql_bind_text(db, q, 2, s->now);
-    via_sql_bind_text(db, q, 3, op_id);
-    via_sql_run(db, q);
-    sequence_tell(&of, &why);
-    if (via_sql_ok(db))
-        via_audit_control(s, "credentials.revoke", of.app, of.binding, why.text, op_id);
+    generation_end(s, rid);
+    due_end_of(s, &of);
 }

@@ -30,4 +30,14 @@ int64_t via_generation_rotate(struct via_store *s, const struct via_rotation *r)
 /* Revoke a generation; revoking it again is fine. */
 void via_generation_revoke(struct via_store *s, int64_t rid);
 
+/* A grace ends by the clock, for everybody at once; that it did is written later: by the next who
+ * rotates or revokes of its binding, or by an agent. From then on no clock can turn it back. */
+
+/* Is a grace over, and not written yet? For a look that costs nothing. */
+bool via_generation_is_due(struct via_sql *db);
+
+/* Write it for all, in transactions of its own, for about `budget_ms`. */
+VIA_MUST_USE enum via_status via_generation_settle(struct via_store *s, int64_t budget_ms,
+                                                   struct via_error *e);
+
 #endif

@@ -139,6 +139,9 @@ static const struct step control_steps[] = {
     {AUDIT_AT_SQL, "what was done of late is found without reading what was done before"},
     {PROFILE_MOVE("deploys", "INSERT", "new"),
      "an older release that is deployed again changes what instances are told"},
+    {"CREATE INDEX generations_grace ON generations(expires_at) WHERE status = 'retiring' AND"
+     " expires_at IS NOT NULL",
+     "whose grace is over is found among all that were ever revoked"},
 };
 
 static const struct step runtime_steps[] = {
