@@ -13,8 +13,9 @@ via_operation_put(struct via_store *s, const struct via_operation *op, const cha
     struct via_sql *db = &s->write;
     sqlite3_stmt *q = via_sql_stmt(
         db, "INSERT INTO main.operations(id, kind, subject, actor, state, phase, started_at,"
-            " finished_at, app, addon_id, payload)"
-            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?5 = 'done', ?7, NULL), ?8, ?9, ?10)");
+            " finished_at, progress, app, addon_id, payload)"
+            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?5 = 'done', ?7, NULL),"
+            " iif(?5 = 'done', 100, NULL), ?8, ?9, ?10)");
 
     via_id_make("op", id);
     via_sql_bind_text(db, q, 1, id);
@@ -70,7 +71,8 @@ void
 via_operation_progress(struct via_store *s, int64_t rid, int percent)
 {
     struct via_sql *db = &s->write;
-    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.operations SET state = 'running', progress = ?2"
+    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.operations SET state = 'running',"
+                                       " progress = max(?2, coalesce(progress, 0))"
                                        " WHERE rid = ?1");
 
     via_sql_bind_int(db, q, 1, rid);
@@ -96,6 +98,7 @@ via_operation_settle(struct via_store *s, int64_t rid, const char *state, const 
     struct via_sql *db = &s->write;
     char now[VIA_TIME_SIZE];
     sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.operations SET state = ?2, error = ?3,"
+                                       " progress = iif(?2 = 'done', 100, progress),"
                                        " finished_at = ?4 WHERE rid = ?1");
 
     via_clock_format(via_clock_now_ms(), now);

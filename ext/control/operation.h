@@ -34,13 +34,15 @@ void via_operation_put_done(struct via_store *s, const struct via_change *c, cha
 /* Read the operation with row id `rid`; false when there is none. */
 bool via_operation_find(struct via_sql *db, int64_t rid, struct via_operation *out);
 
-/* In a transaction: note how far it is, 0 to 100; the operation is running. */
+/* In a transaction: note how far it is, 0 to 100; the operation is running. Whoever resumes it
+ * begins anew, but what is noted never falls. */
 void via_operation_progress(struct via_store *s, int64_t rid, int percent);
 
 /* In a transaction: it has come to `phase`, and is running. */
 void via_operation_phase(struct via_store *s, int64_t rid, const char *phase);
 
-/* In a transaction: settle it as "done", "failed" or "undone". `error` may be NULL. */
+/* In a transaction: settle it as "done", which is at 100, or as "failed" or "undone", which stay
+ * where they were. `error` may be NULL. */
 void via_operation_settle(struct via_store *s, int64_t rid, const char *state, const char *error);
 
 /* Is any operation unsettled, or an add-on to be purged at `now`? For a look that costs nothing. */

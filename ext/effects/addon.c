@@ -153,6 +153,8 @@ static enum via_status
 repair_run(struct via_store *s, const struct via_operation *op, struct via_error *e)
 {
     const struct via_provider *provider = via_effect_provider(s, op->addon_id, e);
+    struct via_effect_progress p;
+    struct via_progress progress = via_effect_progress(&p, s, op);
     struct via_storage_facts facts;
     struct via_error why = {0};
     enum via_status status;
@@ -161,9 +163,10 @@ repair_run(struct via_store *s, const struct via_operation *op, struct via_error
         return e->status;
     provider->probe(&s->root, op->addon_id, &facts);
     if (facts.present)
-        status = provider->check_integrity(&s->root, &via_effect_opener, op->addon_id, &why);
+        status =
+            provider->check_integrity(&s->root, &via_effect_opener, op->addon_id, &progress, &why);
     else
-        status = provider->provision(&s->root, op->addon_id, NULL, NULL, &why);
+        status = provider->provision(&s->root, op->addon_id, NULL, &progress, &why);
     if (status != VIA_OK)
         return via_effect_fail(s, step_settle_failed, op, &why, e);
     return via_effect_step(s, facts.present ? step_provisioned : step_rebuilt, op, NULL, e);

@@ -25,6 +25,10 @@ bool via_effects_is_due(struct via_sql *db);
 /* Let somebody follow the progress of what this process carries out; NULL ends it. Borrowed. */
 void via_effects_observe(const struct via_progress *progress);
 
+/* What he is told of the check of a source, which comes before its operation: the first half, and
+ * of the operation then the second. `*part` is the caller's, for as long. */
+struct via_progress via_effects_observe_check(struct via_progress_part *part);
+
 /* Resume or undo every operation whose owner is dead, and remove storage whose retention is over.
  * *settled counts what was mended. For the agent's start and its tick. */
 VIA_MUST_USE enum via_status via_effects_recover(int *settled, struct via_error *e);

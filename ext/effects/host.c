@@ -124,7 +124,7 @@ database_end(struct host_run *run, const struct via_member *m, struct via_error 
     if (!run->root)
         return VIA_OK;
     if (m->kind == VIA_MEMBER_ADDON || m->kind == VIA_MEMBER_SNAPSHOT)
-        return member_provider()->received(run->root, m->addon_id, member_snapshot(m), e);
+        return member_provider()->received(run->root, m->addon_id, member_snapshot(m), NULL, e);
     via_root_join(run->root, m->name, path);
     return via_fs_sync(path, e);
 }

@@ -198,6 +198,8 @@ restore_recover(struct via_store *s, const struct via_operation *op, struct via_
     const struct via_provider *provider = via_effect_provider(s, op->addon_id, e);
     struct via_error why = {VIA_OPERATION_INTERRUPTED,
                             "the process that was restoring died; nothing was changed"};
+    struct via_effect_progress p;
+    struct via_progress progress;
     struct via_restore_order order;
     struct restoring r;
 
@@ -205,7 +207,8 @@ restore_recover(struct via_store *s, const struct via_operation *op, struct via_
         return e->status;
     if (!restoring_is_made(&r, provider))
         return restoring_undo(&r, provider, &why, e);
-    order = restoring_order(&r, NULL);
+    progress = via_effect_progress(&p, s, op);
+    order = restoring_order(&r, &progress);
     if (provider->finish_restore(&s->root, &order, strcmp(r.row.phase, "check") == 0, &r.facts,
                                  e) != VIA_OK)
         return e->status;

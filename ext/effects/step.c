@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define PROGRESS_MS 1000
+#define CHECK_PERCENT 50 /* a source is read as often as its copy */
 
 static enum via_status
 step_try(struct via_store *s, via_step_fn step, const struct via_operation *op, const void *arg,
@@ -81,13 +82,23 @@ via_effect_provider(struct via_store *s, const char *addon_id, struct via_error 
     return provider;
 }
 
-/* Of the program that carries this out, when somebody sits before it. */
+/* Of the program that carries this out, when somebody sits before it; and how much of what he sees
+ * was over before the operation began. */
 static const struct via_progress *observer;
+static int observed_from;
 
 void
 via_effects_observe(const struct via_progress *progress)
 {
     observer = progress;
+    observed_from = 0;
+}
+
+struct via_progress
+via_effects_observe_check(struct via_progress_part *part)
+{
+    observed_from = CHECK_PERCENT;
+    return via_progress_part(part, observer, 0, CHECK_PERCENT);
 }
 
 static void
@@ -96,22 +107,28 @@ step_progress(struct via_store *s, const struct via_operation *op, const void *a
     via_operation_progress(s, op->rid, *(const int *)arg);
 }
 
+static void
+progress_write(struct via_effect_progress *p, int percent)
+{
+    struct via_error ignored = {0};
+
+    p->told_ms = via_clock_mono_ms();
+    (void)sqlite3_busy_timeout(p->s->write.db, 0);
+    via_ignore(via_effect_step(p->s, step_progress, p->op, &percent, &ignored));
+    (void)sqlite3_busy_timeout(p->s->write.db, VIA_EFFECT_TIMEOUT_MS);
+}
+
 static bool
 progress_tell(void *arg, int percent)
 {
     struct via_effect_progress *p = arg;
-    int64_t now_ms = via_clock_mono_ms();
-    struct via_error ignored = {0};
+    struct via_progress_part part;
+    struct via_progress seen = via_progress_part(&part, observer, observed_from, 100);
 
-    if ((p->s->stop && atomic_load(p->s->stop)) ||
-        (observer && !observer->tell(observer->arg, percent)))
+    if ((p->s->stop && atomic_load(p->s->stop)) || !via_progress_tell(&seen, percent))
         return false;
-    if (now_ms - p->told_ms < PROGRESS_MS)
-        return true;
-    p->told_ms = now_ms;
-    (void)sqlite3_busy_timeout(p->s->write.db, 0);
-    via_ignore(via_effect_step(p->s, step_progress, p->op, &percent, &ignored));
-    (void)sqlite3_busy_timeout(p->s->write.db, VIA_EFFECT_TIMEOUT_MS);
+    if (via_clock_mono_ms() - p->told_ms >= PROGRESS_MS)
+        progress_write(p, percent);
     return true;
 }
 
@@ -119,7 +136,8 @@ struct via_progress
 via_effect_progress(struct via_effect_progress *p, struct via_store *s,
                     const struct via_operation *op)
 {
-    *p = (struct via_effect_progress){.s = s, .op = op, .told_ms = via_clock_mono_ms()};
+    *p = (struct via_effect_progress){.s = s, .op = op};
+    progress_write(p, 0);
     return (struct via_progress){.tell = progress_tell, .arg = p};
 }
 

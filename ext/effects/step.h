@@ -71,8 +71,9 @@ const struct via_provider *via_effect_provider(struct via_store *s, const char *
  */
 #define VIA_EFFECT_TIMEOUT_MS 60000
 
-/* Progress that is written into the operation's row, about once a second and only when nobody is in
- * the way. `*p` is the caller's, and must outlive what it is handed to. */
+/* Long work begins: the operation is running, at 0. Its progress is written into its row about once
+ * a second, and only when nobody is in the way. `*p` is the caller's, and must outlive what it is
+ * handed to. */
 struct via_effect_progress {
     struct via_store *s;
     const struct via_operation *op;

@@ -19,11 +19,22 @@ struct via_storage_facts {
     int64_t wal_bytes;
 };
 
-/* Called now and then during long work with 0..100; false asks to stop. */
+/* Called now and then during long work with 0..100, which never falls; false asks to stop. */
 struct via_progress {
     bool (*tell)(void *arg, int percent);
     void *arg;
 };
+
+/* Tell; true when nobody is there (NULL). */
+bool via_progress_tell(const struct via_progress *p, int percent);
+
+/* A part of longer work: 0..100 of it are `from`..`to` of the whole (NULL: nobody is told). */
+struct via_progress_part {
+    const struct via_progress *whole;
+    int from, to;
+};
+struct via_progress via_progress_part(struct via_progress_part *part,
+                                      const struct via_progress *whole, int from, int to);
 
 /* How a provider reaches the content of an add-on: through the guarded VFS, which effects/ hands
  * it. The handle holds the error; the provider closes it in any case. */
@@ -78,7 +89,8 @@ struct via_provider {
     const char *type; /* "sqlite" */
 
     /* Check that `source` can be imported, changing nothing: VIA_SOURCE_* says what is wrong. */
-    enum via_status (*check_source)(const char *source, struct via_error *e);
+    enum via_status (*check_source)(const char *source, const struct via_progress *progress,
+                                    struct via_error *e);
 
     /* Make the storage of `addon_id`, empty or as a copy of `source` (NULL: empty). Storage
      * that is there already and whole is kept: VIA_OK. On failure nothing is left behind. */
@@ -147,7 +159,8 @@ struct via_provider {
     /* Check every page and constraint of the content. VIA_STORAGE_MISSING, VIA_STORAGE_CORRUPT with
      * the first thing that is wrong. */
     enum via_status (*check_integrity)(const struct via_root *root, const struct via_opener *opener,
-                                       const char *addon_id, struct via_error *e);
+                                       const char *addon_id, const struct via_progress *progress,
+                                       struct via_error *e);
 
     /* For an archive: copy the content as it stands at one instant, while writers go on, into a
      * file that nobody else can reach and that goes with its last descriptor. *fd reads and is the
@@ -171,7 +184,8 @@ struct via_provider {
     enum via_status (*receive)(const struct via_root *root, const char *addon_id,
                                const char *snapshot_id, int *fd, struct via_error *e);
     enum via_status (*received)(const struct via_root *root, const char *addon_id,
-                                const char *snapshot_id, struct via_error *e);
+                                const char *snapshot_id, const struct via_progress *progress,
+                                struct via_error *e);
 
     /* The path of the data file, for the guarded VFS alone. False when it does not fit. */
     bool (*locate)(const struct via_root *root, const char *addon_id, char out[VIA_PATH_SIZE]);

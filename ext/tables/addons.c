@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "control/addon.h"
 #include "control/binding.h"
+#include "effects/effects.h"
 #include "provider/provider.h"
 #include "tables/tables.h"
 
@@ -70,12 +71,15 @@ addons_check_failed(struct via_store *s, const struct via_provider *provider,
 static char *
 addons_check_source(struct via_store *s, const struct via_provider *provider, const char *source)
 {
+    struct via_progress_part part;
+    struct via_progress progress;
     struct via_error e = {0};
     char *path;
 
     if (!source || !via_sql_ok(&s->write))
         return NULL;
-    if (provider->check_source(source, &e) != VIA_OK) {
+    progress = via_effects_observe_check(&part);
+    if (provider->check_source(source, &progress, &e) != VIA_OK) {
         via_sql_fail(&s->write, e.status, "%s", e.message);
         return NULL;
     }

@@ -56,7 +56,8 @@ storage_integrity(struct via_store *s, const struct scratch *look, sqlite3_conte
 
     if (!look->facts.present)
         return;
-    if (look->provider->check_integrity(&s->root, &via_effect_opener, look->addon.id, &e) == VIA_OK)
+    if (look->provider->check_integrity(&s->root, &via_effect_opener, look->addon.id, NULL, &e) ==
+        VIA_OK)
         sqlite3_result_text(context, "ok", -1, SQLITE_STATIC);
     else
         sqlite3_result_text(context, e.message, -1, SQLITE_TRANSIENT);

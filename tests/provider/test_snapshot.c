@@ -774,11 +774,11 @@ test_integrity(void)
     struct via_snapshot_facts facts;
     struct via_error e = {0};
 
-    CHECK(sqlite->check_integrity(&root, &ways[0].opener, addon, &e) == VIA_OK,
+    CHECK(sqlite->check_integrity(&root, &ways[0].opener, addon, NULL, &e) == VIA_OK,
           "sound content is found sound (%s)", e.message);
     for (off_t at = 0; at < 4; at++)
         flip_byte(data, 4096 * 9 + at);
-    CHECK(sqlite->check_integrity(&root, &ways[0].opener, addon, &e) == VIA_STORAGE_CORRUPT &&
+    CHECK(sqlite->check_integrity(&root, &ways[0].opener, addon, NULL, &e) == VIA_STORAGE_CORRUPT &&
               !strstr(e.message, root.path) && strlen(e.message) > 30,
           "a broken page is found and told (%s)", e.message);
     via_id_make("snap", id);
@@ -790,7 +790,7 @@ test_integrity(void)
         flip_byte(data, 4096 * 9 + at);
     via_id_make("addon", path);
     e = (struct via_error){0};
-    CHECK(sqlite->check_integrity(&root, &ways[0].opener, path, &e) == VIA_STORAGE_MISSING,
+    CHECK(sqlite->check_integrity(&root, &ways[0].opener, path, NULL, &e) == VIA_STORAGE_MISSING,
           "without storage there is nothing to check");
     e = (struct via_error){0};
     CHECK(sqlite->snapshot(&root, &ways[0].opener, path, id, NULL, &facts, &e) ==

@@ -170,7 +170,7 @@ check_refused(const char *name, enum via_status expected, const char *sentence)
 
     put_path(path, name);
     via_id_make("addon", id);
-    (void)sqlite->check_source(path, &checked);
+    (void)sqlite->check_source(path, NULL, &checked);
     CHECK(checked.status == expected, "%s is refused as %s (was %s: %s)", sentence,
           via_status_word(expected), via_status_word(checked.status), checked.message);
     (void)sqlite->provision(&root, id, path, NULL, &made);
@@ -192,7 +192,7 @@ import_open(const char *name, const char *sentence)
 
     put_path(path, name);
     via_id_make("addon", id);
-    if (!CHECK(sqlite->check_source(path, &e) == VIA_OK, "%s may be imported (%s)", sentence,
+    if (!CHECK(sqlite->check_source(path, NULL, &e) == VIA_OK, "%s may be imported (%s)", sentence,
                e.message) ||
         !CHECK(sqlite->provision(&root, id, path, NULL, &e) == VIA_OK, "%s is imported (%s)",
                sentence, e.message))
@@ -518,7 +518,7 @@ test_unreadable(void)
     if (pid == 0) {
         if (setgid(65534) != 0 || setuid(65534) != 0)
             _exit(1);
-        (void)sqlite->check_source(path, &e);
+        (void)sqlite->check_source(path, NULL, &e);
         if (write(out[1], via_status_word(e.status), strlen(via_status_word(e.status))) < 0)
             _exit(1);
         _exit(0);

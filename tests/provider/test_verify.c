@@ -47,16 +47,29 @@ page_of(const char *name, const char *like)
 }
 
 static enum via_status
-verify(struct via_error *e)
+verify_as(bool is_foreign, struct via_error *e)
 {
     struct via_verify v;
 
     *e = (struct via_error){0};
-    via_verify_begin(&v, path);
+    via_verify_begin(&v, path, is_foreign);
     via_verify_give_way(&v);
-    while (!via_verify_wait(&v, 50))
-        continue;
+    via_verify_attend(&v, NULL, NULL);
     return via_verify_end(&v, e);
+}
+
+static enum via_status
+verify(struct via_error *e)
+{
+    return verify_as(false, e);
+}
+
+static bool
+refuse(void *arg, int percent)
+{
+    (void)arg;
+    (void)percent;
+    return false;
 }
 
 /* Overwrite `n` bytes, see that it is found, and put them back. */
@@ -94,18 +107,24 @@ make(void)
 static void
 test_sound(void)
 {
+    const struct via_progress refusing = {refuse, NULL};
     struct via_verify v;
     struct via_error e;
 
     CHECK(verify(&e) == VIA_OK, "a sound file is sound (%s)", e.message);
+    CHECK(verify_as(true, &e) == VIA_OK, "rows and indexes, too (%s)", e.message);
     /* Rows are what they were in the content: no reason to refuse a copy of it. */
     db_run("PRAGMA ignore_check_constraints = ON; INSERT INTO t(a, b) VALUES(-1, 'x')");
     CHECK(verify(&e) == VIA_OK, "a row that breaks a CHECK is no damage (%s)", e.message);
 
-    e = (struct via_error){0};
-    via_verify_begin(&v, path);
-    via_verify_stop(&v);
-    CHECK(via_verify_end(&v, &e) == VIA_OPERATION_INTERRUPTED, "it can be stopped");
+    CHECK(verify_as(true, &e) == VIA_STORAGE_CORRUPT && strstr(e.message, "CHECK"),
+          "but it is where it comes from elsewhere (%s)", e.message);
+    for (int is_foreign = 0; is_foreign < 2; is_foreign++) {
+        e = (struct via_error){0};
+        via_verify_begin(&v, path, is_foreign);
+        via_verify_attend(&v, NULL, &refusing);
+        CHECK(via_verify_end(&v, &e) == VIA_OPERATION_INTERRUPTED, "it can be stopped");
+    }
 }
 
 static void
@@ -137,7 +156,7 @@ test_no_database(void)
           "no database at all is found (%s)", e.message);
     close(fd);
     unlink(path);
-    CHECK(verify(&e) == VIA_STORAGE_UNREADABLE, "a file that is not there cannot be read (%s)",
+    CHECK(verify(&e) == VIA_IO_ERROR, "of a file that cannot be opened nothing is said (%s)",
           e.message);
 }
 

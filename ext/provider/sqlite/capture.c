@@ -2,11 +2,13 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/io.h"
 #include "provider/sqlite/copy.h"
 #include "provider/sqlite/follow.h"
 #include "provider/sqlite/place.h"
 #include "provider/sqlite/verify.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,41 +21,63 @@ capture_fail_id(struct via_error *e)
 }
 
 enum via_status
-via_capture_read(const char *path, struct via_snapshot_facts *out, struct via_error *e)
+via_capture_open(const char *path, int *fd, int64_t *size_bytes, struct via_error *e)
 {
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    struct stat st;
+    int err;
+
+    *size_bytes = 0;
+    *fd = via_io_open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+    if (*fd >= 0 && fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        *size_bytes = st.st_size;
+        return VIA_OK;
+    }
+    err = *fd < 0 ? errno : 0;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    if (err == 0 || err == ENOENT || err == ENOTDIR || err == ELOOP)
+        return via_error_set(e, VIA_SNAPSHOT_MISSING, "the snapshot's file is missing");
+    return via_error_set_errno(e, VIA_IO_ERROR, err, "the snapshot's file cannot be read");
+}
+
+/* What checking says of content, said of a snapshot. */
+static enum via_status
+capture_fail(const struct via_error *why, struct via_error *e)
+{
+    if (why->status == VIA_STORAGE_CORRUPT || why->status == VIA_STORAGE_UNREADABLE)
+        return via_error_set(e, VIA_SNAPSHOT_CORRUPT, "the snapshot does not hold: %.300s",
+                             why->message);
+    return via_error_set(e, why->status, "%s", why->message);
+}
+
+enum via_status
+via_capture_read(const char *path, const struct via_progress *progress,
+                 struct via_snapshot_facts *out, struct via_error *e)
+{
     struct via_error why = {0};
     struct via_verify verify;
     struct via_follow follow;
-    struct stat st;
+    int fd;
 
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        if (fd >= 0)
-            close(fd);
-        return via_error_set(e, VIA_SNAPSHOT_MISSING, "the snapshot's file is missing");
-    }
+    if (via_capture_open(path, &fd, &out->size_bytes, &why) != VIA_OK)
+        return via_error_set(e, why.status, "%s", why.message);
     via_follow_begin(&follow, fd);
-    via_follow_tell(&follow, st.st_size);
-    via_verify_begin(&verify, path);
-    out->size_bytes = st.st_size;
-    if (via_verify_end(&verify, &why) != VIA_OK && why.status != VIA_OUT_OF_MEMORY) {
-        via_ignore(via_follow_end(&follow, -1, out->digest, NULL));
-        via_ignore(via_error_set(e, VIA_SNAPSHOT_CORRUPT, "the snapshot does not hold: %.300s",
-                                 why.message));
-        why.status = VIA_SNAPSHOT_CORRUPT;
-    } else {
-        via_ignore(via_follow_end(&follow, st.st_size, out->digest, &why));
-        via_ignore(why.status == VIA_OK ? VIA_OK : via_error_set(e, why.status, "%s", why.message));
-    }
+    via_follow_tell(&follow, out->size_bytes);
+    via_verify_begin(&verify, path, false);
+    via_verify_attend(&verify, &follow, progress);
+    via_ignore(via_verify_end(&verify, &why));
+    via_ignore(
+        via_follow_end(&follow, why.status == VIA_OK ? out->size_bytes : -1, out->digest, &why));
     close(fd);
-    return why.status;
+    return why.status == VIA_OK ? VIA_OK : capture_fail(&why, e);
 }
 
 /* What an earlier attempt finished, before its process could say so, is as good. */
 static bool
 capture_find(const char *path, struct via_snapshot_facts *out)
 {
-    return via_capture_read(path, out, NULL) == VIA_OK;
+    return via_capture_read(path, NULL, out, NULL) == VIA_OK;
 }
 
 static enum via_status
@@ -126,11 +150,13 @@ via_capture_check(const struct via_root *root, const char *addon_id, const char 
 {
     struct via_snapshot_facts found;
     char path[VIA_PATH_SIZE];
+    enum via_status status;
 
     if (!via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_READY, path))
         return capture_fail_id(e);
-    if (via_capture_read(path, &found, e) != VIA_OK)
-        return e ? e->status : VIA_SNAPSHOT_CORRUPT;
+    status = via_capture_read(path, NULL, &found, e);
+    if (status != VIA_OK)
+        return status;
     if (strcmp(found.digest, digest) != 0)
         return via_error_set(e, VIA_SNAPSHOT_CORRUPT,
                              "the snapshot's file is not what was written; choose another one");

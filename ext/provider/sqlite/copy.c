@@ -10,38 +10,49 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COPY_TELL_MS 250
-
-/* A copy under way. Of the progress, half is for copying. */
+/* A copy under way. */
 struct copy_run {
     const struct via_copy *c;
     int64_t size_bytes;
-    struct via_follow follow;
+    struct via_follow *follow; /* NULL: there is to be no digest */
+    struct via_verify verify;
+    bool is_verifying;
     struct timespec log_time;
     bool is_written; /* somebody writes the content meanwhile, and goes first */
 };
 
-static bool
-copy_tell(const struct via_copy *c, int percent)
-{
-    return !c->progress || !c->progress->tell || c->progress->tell(c->progress->arg, percent);
-}
-
+/* How much of the progress is for copying. */
 static int
-copy_share(const struct copy_run *run, int64_t bytes, int percent)
+copy_percent(const struct copy_run *run)
 {
-    return run->size_bytes > 0 ? (int)(bytes * percent / run->size_bytes) : percent;
+    return run->c->is_foreign ? 10 : 50;
 }
 
 /* Is the content being written? Then the threads give way, and for good. */
 static void
 copy_look(struct copy_run *run)
 {
-    if (run->is_written || !via_clone_is_changed(run->c->log, &run->log_time))
-        return;
-    run->is_written = true;
-    if (!run->c->is_plain)
-        via_follow_give_way(&run->follow);
+    run->is_written = run->is_written || via_clone_is_changed(run->c->log, &run->log_time);
+    if (run->is_written && run->follow)
+        via_follow_give_way(run->follow);
+    if (run->is_written && run->is_verifying)
+        via_verify_give_way(&run->verify);
+}
+
+static bool
+copy_tell(struct copy_run *run, int from, int to, int percent)
+{
+    struct via_progress_part part;
+    struct via_progress told = via_progress_part(&part, run->c->progress, from, to);
+
+    copy_look(run);
+    return via_progress_tell(&told, percent);
+}
+
+static bool
+copy_tell_pages(void *arg, int percent)
+{
+    return copy_tell(arg, 0, copy_percent(arg), percent);
 }
 
 static bool
@@ -49,18 +60,15 @@ copy_tell_cloned(void *arg, int64_t bytes)
 {
     struct copy_run *run = arg;
 
-    copy_look(run);
-    if (!run->c->is_plain)
-        via_follow_tell(&run->follow, bytes);
-    return copy_tell(run->c, copy_share(run, bytes, 50));
+    if (run->follow)
+        via_follow_tell(run->follow, bytes);
+    return copy_tell_pages(run, run->size_bytes > 0 ? (int)(bytes * 100 / run->size_bytes) : 100);
 }
 
 static bool
-copy_tell_pages(void *arg, int percent)
+copy_tell_checked(void *arg, int percent)
 {
-    struct copy_run *run = arg;
-
-    return copy_tell(run->c, percent / 2);
+    return copy_tell(arg, copy_percent(arg), 99, percent);
 }
 
 /* Page by page through SQLite, at a quarter of the speed: for content that is partly in the log. */
@@ -79,9 +87,11 @@ copy_pages(struct copy_run *run, struct via_pin *pin, struct via_error *e)
     if (rc == SQLITE_INTERRUPT)
         via_ignore(via_error_set(e, VIA_OPERATION_INTERRUPTED, "the copy was stopped"));
     else if (rc != SQLITE_DONE && via_pages_blames_source(rc))
-        via_ignore(via_error_set(e, VIA_STORAGE_CORRUPT,
-                                 "the storage of this add-on cannot be read through (%s)",
-                                 sqlite3_errstr(rc)));
+        via_ignore(via_error_set(
+            e,
+            (rc & 0xff) == SQLITE_IOERR && rc != SQLITE_IOERR_SHORT_READ ? VIA_STORAGE_UNREADABLE
+                                                                         : VIA_STORAGE_CORRUPT,
+            "the storage of this add-on cannot be read through (%s)", sqlite3_errstr(rc)));
     else if (rc != SQLITE_DONE)
         via_ignore(via_pages_fail(to.db, rc, e));
     via_sql_close(&to);
@@ -102,40 +112,12 @@ copy_content(struct copy_run *run, struct via_pin *pin, struct via_error *e)
 
     if (pin->is_whole)
         status = via_clone_run(&clone, &is_refused, e);
-    return is_refused ? copy_pages(run, pin, e) : status;
+    if (is_refused)
+        status = copy_pages(run, pin, e);
+    return status == VIA_OK && run->c->copied ? run->c->copied(run->c->arg, e) : status;
 }
 
-/* Say in the header that there is no write-ahead log, so that any reader can open it. Nobody has
- * the copy open but us. */
-static enum via_status
-copy_leave_wal(const struct via_copy *c, struct via_error *e)
-{
-    static const unsigned char versions[] = {1, 1}; /* fileformat2.html section 1.3.3 */
-
-    if (pwrite(c->fd, versions, sizeof versions, 18) != (ssize_t)sizeof versions)
-        return via_error_set_errno(e, VIA_IO_ERROR, errno, "the copy cannot be written");
-    return VIA_OK;
-}
-
-static enum via_status
-copy_check(struct copy_run *run, struct via_error *e)
-{
-    struct via_verify verify;
-    int64_t bytes = 0;
-
-    via_verify_begin(&verify, run->c->path);
-    do {
-        copy_look(run);
-        if (run->is_written)
-            via_verify_give_way(&verify);
-        if (!run->c->is_plain)
-            bytes = via_follow_read(&run->follow);
-        if (!copy_tell(run->c, 50 + copy_share(run, bytes, 49)))
-            via_verify_stop(&verify);
-    } while (!via_verify_wait(&verify, COPY_TELL_MS));
-    return via_verify_end(&verify, e);
-}
-
+/* All is written: let it be read. */
 static enum via_status
 copy_settle(struct copy_run *run, struct via_error *e)
 {
@@ -145,10 +127,23 @@ copy_settle(struct copy_run *run, struct via_error *e)
         return via_error_set_errno(e, VIA_IO_ERROR, errno, "the copy cannot be read back");
     if (st.st_size != run->size_bytes)
         return via_error_set(e, VIA_IO_ERROR, "the copy has not the size of the content");
-    if (run->c->is_plain)
-        return copy_leave_wal(run->c, e);
-    via_follow_tell(&run->follow, run->size_bytes);
-    return VIA_OK;
+    if (run->follow)
+        via_follow_tell(run->follow, run->size_bytes);
+    /* A check of the whole opens it as anybody would: let it leave no log behind. */
+    return via_header_put(run->c->fd, run->c->is_foreign ? VIA_HEADER_PLAIN : run->c->header, e);
+}
+
+static enum via_status
+copy_check(struct copy_run *run, struct via_error *e)
+{
+    struct via_progress progress = {copy_tell_checked, run};
+
+    via_verify_begin(&run->verify, run->c->path, run->c->is_foreign);
+    run->is_verifying = true;
+    via_verify_attend(&run->verify, run->follow, &progress);
+    if (via_verify_end(&run->verify, e) != VIA_OK)
+        return e->status;
+    return via_header_put(run->c->fd, run->c->header, e);
 }
 
 enum via_status
@@ -156,10 +151,11 @@ via_copy_make(const struct via_copy *c, struct via_pin *pin, struct via_snapshot
               struct via_error *e)
 {
     struct copy_run run = {.c = c, .size_bytes = pin->size_bytes};
+    struct via_follow follow;
     enum via_status status;
 
-    if (!c->is_plain)
-        via_follow_begin(&run.follow, c->fd);
+    if (c->header == VIA_HEADER_KEPT)
+        via_follow_begin(run.follow = &follow, c->fd);
     status = copy_content(&run, pin, e);
     via_pin_close(pin); /* the log may be folded in again */
     if (status == VIA_OK)
@@ -167,8 +163,8 @@ via_copy_make(const struct via_copy *c, struct via_pin *pin, struct via_snapshot
     if (status == VIA_OK)
         status = copy_check(&run, e);
     out->size_bytes = run.size_bytes;
-    if (!c->is_plain && via_follow_end(&run.follow, status == VIA_OK ? run.size_bytes : -1,
-                                       out->digest, e) != VIA_OK)
+    if (run.follow &&
+        via_follow_end(&follow, status == VIA_OK ? run.size_bytes : -1, out->digest, e) != VIA_OK)
         status = e->status;
     return status;
 }

@@ -123,7 +123,8 @@ via_export_make(const struct via_root *root, const struct via_opener *opener, co
     struct via_error why = {0};
     struct export_place place;
     char data[VIA_PATH_SIZE], log[VIA_PATH_SIZE];
-    struct via_copy c = {.data = data, .log = log, .is_plain = true, .progress = progress};
+    struct via_copy c = {
+        .data = data, .log = log, .header = VIA_HEADER_PLAIN, .progress = progress};
     struct stat st;
 
     *size_bytes = 0;

@@ -3,12 +3,10 @@
 #include "base/error.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define FOLLOW_CHUNK ((size_t)1 << 18) /* stays in the processor's cache */
@@ -136,15 +134,15 @@ via_follow_give_way(struct via_follow *f)
         (void)pthread_setschedparam(f->thread, SCHED_IDLE, &(struct sched_param){0});
 }
 
-int64_t
-via_follow_read(struct via_follow *f)
+int
+via_follow_percent(struct via_follow *f)
 {
-    int64_t bytes;
+    int percent;
 
     pthread_mutex_lock(&f->lock);
-    bytes = f->read_bytes;
+    percent = f->there_bytes > 0 ? (int)(f->read_bytes * 100 / f->there_bytes) : 0;
     pthread_mutex_unlock(&f->lock);
-    return bytes;
+    return percent;
 }
 
 enum via_status
@@ -166,27 +164,4 @@ via_follow_end(struct via_follow *f, int64_t bytes, char digest[65], struct via_
         digest[i] = f->digest[i];
     return err ? via_error_set_errno(e, VIA_IO_ERROR, err, "what was written cannot be read back")
                : VIA_OK;
-}
-
-enum via_status
-via_digest_file(const char *path, char digest[65], int64_t *size_bytes, struct via_error *e)
-{
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    struct via_follow f;
-    enum via_status status;
-    struct stat st;
-
-    if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR
-                   ? via_error_set(e, VIA_SNAPSHOT_MISSING, "the file is missing")
-                   : via_error_set_errno(e, VIA_IO_ERROR, errno, "the file cannot be read");
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        close(fd);
-        return via_error_set(e, VIA_SNAPSHOT_MISSING, "what is in its place is no regular file");
-    }
-    *size_bytes = st.st_size;
-    via_follow_begin(&f, fd);
-    status = via_follow_end(&f, st.st_size, digest, e);
-    close(fd);
-    return status;
 }

@@ -31,17 +31,12 @@ void via_follow_tell(struct via_follow *f, int64_t bytes);
 /* From now on run only when nobody else wants the processor. */
 void via_follow_give_way(struct via_follow *f);
 
-/* How many bytes have been read. */
-int64_t via_follow_read(struct via_follow *f);
+/* How far it is with what it was told of, 0 to 100. */
+int via_follow_percent(struct via_follow *f);
 
 /* The file has `bytes`: read them to their end and take the digest. Then `f` is done with.
  * VIA_IO_ERROR; with a negative `bytes` it stops instead, and answers VIA_OK. */
 VIA_MUST_USE enum via_status via_follow_end(struct via_follow *f, int64_t bytes, char digest[65],
                                             struct via_error *e);
-
-/* The digest and size of the file `path`: no symbolic link, nothing but a regular file.
- * VIA_SNAPSHOT_MISSING, VIA_IO_ERROR. Never for a file that SQLite holds locks on. */
-VIA_MUST_USE enum via_status via_digest_file(const char *path, char digest[65], int64_t *size_bytes,
-                                             struct via_error *e);
 
 #endif

@@ -2,12 +2,16 @@
  * this process hold locks on the file, and closes none of those. */
 #include "provider/sqlite/header.h"
 
+#include "base/error.h"
 #include "via/ext.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define HEADER_BYTES 100 /* https://www.sqlite.org/fileformat2.html#the_database_header */
+#define HEADER_BYTES 100
+#define HEADER_VERSIONS_AT 18 /* for writing and for reading */
 
 static bool
 header_is_sound(const unsigned char head[HEADER_BYTES])
@@ -40,4 +44,20 @@ via_header_holds(const char *path)
     free(file);
     sqlite3_free_filename(name);
     return holds;
+}
+
+enum via_status
+via_header_put(int fd, enum via_header_version version, struct via_error *e)
+{
+    const unsigned char wanted[2] = {(unsigned char)version, (unsigned char)version};
+    unsigned char there[2] = {0};
+
+    if (version == VIA_HEADER_KEPT)
+        return VIA_OK;
+    if (pread(fd, there, sizeof there, HEADER_VERSIONS_AT) != (ssize_t)sizeof there)
+        return via_error_set_errno(e, VIA_IO_ERROR, errno, "the copy cannot be read back");
+    if (memcmp(there, wanted, sizeof there) != 0 &&
+        pwrite(fd, wanted, sizeof wanted, HEADER_VERSIONS_AT) != (ssize_t)sizeof wanted)
+        return via_error_set_errno(e, VIA_IO_ERROR, errno, "the copy cannot be written");
+    return VIA_OK;
 }

@@ -54,7 +54,7 @@ import_enter_wal(struct via_sql *to)
 static enum via_status
 import_verify(struct via_sql *to, struct via_source *from, struct via_error *e)
 {
-    int sound = via_sqlite_is_sound(to);
+    int sound = via_sqlite_check(to, false, NULL, NULL, 0);
 
     if (sound > 0)
         return VIA_OK;

@@ -164,10 +164,11 @@ via_pin_close(struct via_pin *p)
 }
 
 enum via_status
-via_content_check(struct via_sql *sql, bool is_quick, struct via_error *e)
+via_content_check(struct via_sql *sql, bool is_quick, const struct via_progress *progress,
+                  struct via_error *e)
 {
     char complaint[200];
-    int sound = via_sqlite_check(sql, is_quick, complaint, sizeof complaint);
+    int sound = via_sqlite_check(sql, is_quick, progress, complaint, sizeof complaint);
 
     if (sound > 0)
         return VIA_OK;

@@ -29,6 +29,7 @@ enum via_status via_content_outcome(struct via_sql *sql, struct via_error *e);
 /* Check the content; `is_quick` leaves out whether indexes and tables agree.
  * VIA_STORAGE_CORRUPT with the first complaint. */
 VIA_MUST_USE enum via_status via_content_check(struct via_sql *sql, bool is_quick,
+                                               const struct via_progress *progress,
                                                struct via_error *e);
 
 #endif

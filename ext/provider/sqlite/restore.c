@@ -32,6 +32,7 @@ struct restore {
     const struct via_restore_order *order;
     struct via_restore_facts *out;
     struct via_hold old;
+    int percent; /* of the progress, where the old content is read */
     char data[VIA_PATH_SIZE];
     char log[VIA_PATH_SIZE];
     char index[VIA_PATH_SIZE];
@@ -84,13 +85,27 @@ incoming_fail(const struct via_error *why, struct via_error *e)
     }
 }
 
+/* Where in the progress the new content stands, and the old is still to be read: one is copied and
+ * read back, the other only read. */
+static int
+restore_percent(const struct restore *r, int64_t new_bytes)
+{
+    struct stat st;
+    int64_t work = 2 * new_bytes;
+
+    if (lstat(r->data, &st) == 0)
+        work += st.st_size;
+    return work > 0 ? (int)(2 * new_bytes * 100 / work) : 100;
+}
+
 /* Copy the snapshot, read the copy back and check it: it is the copy that will be served. */
 static enum via_status
 incoming_copy(const struct restore *r, const char *snapshot, int64_t size_bytes, int fd,
               struct via_error *e)
 {
-    struct via_copy copy = {
-        .data = snapshot, .path = r->incoming, .fd = fd, .progress = r->order->progress};
+    struct via_progress_part part;
+    struct via_progress progress = via_progress_part(&part, r->order->progress, 0, r->percent);
+    struct via_copy copy = {.data = snapshot, .path = r->incoming, .fd = fd, .progress = &progress};
     struct via_pin pin = {.is_whole = true, .size_bytes = size_bytes};
     struct via_snapshot_facts facts = {0};
     struct via_error why = {0};
@@ -109,19 +124,13 @@ incoming_copy(const struct restore *r, const char *snapshot, int64_t size_bytes,
 static enum via_status
 incoming_settle(const struct restore *r, int fd, struct via_error *e)
 {
-    static const unsigned char versions[] = {2, 2}; /* fileformat2.html section 1.3.3 */
-    unsigned char there[sizeof versions] = {0};
-
-    if (pread(fd, there, sizeof there, 18) != (ssize_t)sizeof there)
-        return via_error_set_errno(e, VIA_IO_ERROR, errno, "the copy cannot be read back");
-    if (memcmp(there, versions, sizeof there) != 0 &&
-        pwrite(fd, versions, sizeof versions, 18) != (ssize_t)sizeof versions)
-        return via_error_set_errno(e, VIA_IO_ERROR, errno, "the copy cannot be written");
+    if (via_header_put(fd, VIA_HEADER_WAL, e) != VIA_OK)
+        return e->status;
     return via_fs_sync(r->incoming, e);
 }
 
 static enum via_status
-incoming_make(const struct restore *r, struct via_error *e)
+incoming_make(struct restore *r, struct via_error *e)
 {
     char snapshot[VIA_PATH_SIZE];
     struct via_error why = {0};
@@ -136,6 +145,7 @@ incoming_make(const struct restore *r, struct via_error *e)
         return via_error_set(e, VIA_SNAPSHOT_MISSING, "the snapshot's file is missing");
     if (st.st_size == 0)
         return via_error_set(e, VIA_SNAPSHOT_CORRUPT, "the snapshot's file is empty");
+    r->percent = restore_percent(r, st.st_size);
     status = via_claim_take(&claim, r->incoming, r->root, &why);
     if (status == VIA_OK)
         status = incoming_copy(r, snapshot, st.st_size, claim.fd, &why);
@@ -212,6 +222,8 @@ old_keep(const struct restore *r, struct via_error *e)
 static enum via_status
 old_check(const struct restore *r, struct via_error *e)
 {
+    struct via_progress_part part;
+    struct via_progress progress = via_progress_part(&part, r->order->progress, r->percent, 99);
     struct via_error why = {0};
     struct stat st;
 
@@ -219,7 +231,7 @@ old_check(const struct restore *r, struct via_error *e)
         r->out->is_damaged = lstat(r->damaged, &st) == 0 || lstat(r->damaged_log, &st) == 0;
         return VIA_OK;
     }
-    switch (via_capture_read(r->kept, &r->out->kept, &why)) {
+    switch (via_capture_read(r->kept, &progress, &r->out->kept, &why)) {
     case VIA_OK:
         r->out->is_kept = true;
         return VIA_OK;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "provider/sqlite/place.h"
+#include "provider/sqlite/watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -175,6 +176,7 @@ source_read_header(struct via_source *s, struct via_error *e)
     if (rc == SQLITE_OK && memcmp(header, SOURCE_MAGIC, sizeof SOURCE_MAGIC) != 0)
         rc = SQLITE_NOTADB;
     s->is_wal = header[18] == 2 && header[19] == 2;
+    s->tells_size = memcmp(header + 24, header + 92, 4) == 0; /* fileformat2.html section 1.3.7 */
     return rc == SQLITE_OK ? VIA_OK : via_source_fail(s, rc, e);
 }
 
@@ -246,7 +248,12 @@ source_pin(struct via_source *s, struct via_error *e)
     if (source_outcome(s, e) != VIA_OK)
         return e->status;
     rc = source_try_writers(s);
-    return rc == SQLITE_OK ? VIA_OK : via_source_fail(s, rc, e);
+    if (rc != SQLITE_OK)
+        return via_source_fail(s, rc, e);
+    s->is_whole = (!s->is_wal || s->is_frozen) && s->tells_size;
+    s->size_bytes =
+        via_sql_int(&s->sql, "PRAGMA page_count", 0) * via_sql_int(&s->sql, "PRAGMA page_size", 0);
+    return source_outcome(s, e);
 }
 
 /* Is the source the file `relative` of the root, under whatever name? */
@@ -312,8 +319,8 @@ source_complaint(const char *answer, char *out, size_t size)
     (void)snprintf(out, size, "%.*s", (int)n, what);
 }
 
-int
-via_sqlite_check(struct via_sql *sql, bool is_quick, char *complaint, size_t size)
+static int
+source_check(struct via_sql *sql, bool is_quick, char *complaint, size_t size)
 {
     static const char *const checks[] = {"PRAGMA integrity_check(1)", "PRAGMA quick_check(1)"};
     char answer[256] = "";
@@ -341,15 +348,24 @@ via_sqlite_check(struct via_sql *sql, bool is_quick, char *complaint, size_t siz
 }
 
 int
-via_sqlite_is_sound(struct via_sql *sql)
+via_sqlite_check(struct via_sql *sql, bool is_quick, const struct via_progress *progress,
+                 char *complaint, size_t size)
 {
-    return via_sqlite_check(sql, false, NULL, 0);
+    struct via_watch watch;
+    int sound;
+
+    if (!progress)
+        return source_check(sql, is_quick, complaint, size);
+    via_watch_begin(&watch, sql, is_quick, progress);
+    sound = source_check(sql, is_quick, complaint, size);
+    via_watch_end(&watch);
+    return sound;
 }
 
 enum via_status
-via_source_verify(struct via_source *s, struct via_error *e)
+via_source_verify(struct via_source *s, const struct via_progress *progress, struct via_error *e)
 {
-    int sound = via_sqlite_is_sound(&s->sql);
+    int sound = via_sqlite_check(&s->sql, false, progress, NULL, 0);
 
     if (sound > 0)
         return VIA_OK;

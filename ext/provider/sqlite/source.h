@@ -5,8 +5,7 @@
 #ifndef VIA_PROVIDER_SQLITE_SOURCE_H
 #define VIA_PROVIDER_SQLITE_SOURCE_H
 
-#include "base/root.h"
-#include "sql/sql.h"
+#include "provider/provider.h"
 
 #include <sys/stat.h>
 
@@ -22,7 +21,10 @@ struct via_source {
     char path[VIA_PATH_SIZE]; /* absolute, no symbolic link in it */
     struct stat at_start;
     bool is_wal;
-    bool is_frozen; /* opened as immutable: nobody has it open, and no lock is taken */
+    bool is_frozen;     /* opened as immutable: nobody has it open, and no lock is taken */
+    bool tells_size;    /* its header says how long it is, as writers of today have it */
+    bool is_whole;      /* the file alone is the content, and may be copied as it lies */
+    int64_t size_bytes; /* of the content */
     struct via_sql sql;
     struct via_source_stamp main;
     struct via_source_stamp log;
@@ -35,7 +37,8 @@ VIA_MUST_USE enum via_status via_source_open(struct via_source *s, const struct 
                                              const char *given, struct via_error *e);
 
 /* VIA_SOURCE_CORRUPT unless every page, index and constraint of the source holds. */
-VIA_MUST_USE enum via_status via_source_verify(struct via_source *s, struct via_error *e);
+VIA_MUST_USE enum via_status
+via_source_verify(struct via_source *s, const struct via_progress *progress, struct via_error *e);
 
 /* VIA_SOURCE_BUSY when the source changed since it was opened. */
 VIA_MUST_USE enum via_status via_source_settled(const struct via_source *s, struct via_error *e);
@@ -51,7 +54,8 @@ void via_sqlite_open_frozen(struct via_sql *sql, const char *path);
 /* Check the whole of `sql`: 1 sound, 0 not, -1 it could not be asked (the handle's error).
  * `is_quick` leaves out whether indexes and tables agree; `complaint` (NULL: untold) is the first
  * thing that is wrong, in SQLite's words. */
-VIA_MUST_USE int via_sqlite_check(struct via_sql *sql, bool is_quick, char *complaint, size_t size);
-VIA_MUST_USE int via_sqlite_is_sound(struct via_sql *sql);
+VIA_MUST_USE int via_sqlite_check(struct via_sql *sql, bool is_quick,
+                                  const struct via_progress *progress, char *complaint,
+                                  size_t size);
 
 #endif

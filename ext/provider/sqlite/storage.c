@@ -144,7 +144,7 @@ sqlite_provision(const struct via_root *root, const char *addon_id, const char *
 }
 
 static enum via_status
-sqlite_check_source(const char *source, struct via_error *e)
+sqlite_check_source(const char *source, const struct via_progress *progress, struct via_error *e)
 {
     struct via_error ignored = {0}, inner = {0};
     struct via_source from = {0};
@@ -153,7 +153,7 @@ sqlite_check_source(const char *source, struct via_error *e)
     enum via_status status = via_source_open(&from, has_root ? &root : NULL, source, &inner);
 
     if (status == VIA_OK)
-        status = via_source_verify(&from, &inner);
+        status = via_source_verify(&from, progress, &inner);
     via_source_close(&from);
     return status == VIA_OK ? VIA_OK : via_error_set(e, status, "%s", inner.message);
 }
@@ -199,7 +199,8 @@ sqlite_destroy(const struct via_root *root, const char *addon_id, struct via_err
 
 static enum via_status
 sqlite_check_integrity(const struct via_root *root, const struct via_opener *opener,
-                       const char *addon_id, struct via_error *e)
+                       const char *addon_id, const struct via_progress *progress,
+                       struct via_error *e)
 {
     struct via_sql sql = {0};
     enum via_status status;
@@ -209,7 +210,7 @@ sqlite_check_integrity(const struct via_root *root, const struct via_opener *ope
         return via_place_fail_missing(e);
     status = via_content_open(&sql, opener, addon_id, e);
     if (status == VIA_OK)
-        status = via_content_check(&sql, false, e);
+        status = via_content_check(&sql, false, progress, e);
     via_sql_close(&sql);
     return status;
 }

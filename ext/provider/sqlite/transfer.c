@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "base/io.h"
+#include "provider/sqlite/capture.h"
 #include "provider/sqlite/copy.h"
 #include "provider/sqlite/place.h"
 #include "provider/sqlite/source.h"
@@ -88,15 +90,12 @@ via_transfer_open_snapshot(const struct via_root *root, const char *addon_id,
                            const char *snapshot_id, int *fd, struct via_error *e)
 {
     char path[VIA_PATH_SIZE];
+    int64_t size_bytes;
 
     *fd = -1;
     if (!via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_READY, path))
         return via_place_fail_id(e);
-    *fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (*fd < 0)
-        return via_error_set_errno(e, VIA_SNAPSHOT_MISSING, errno,
-                                   "the snapshot's file cannot be read");
-    return VIA_OK;
+    return via_capture_open(path, fd, &size_bytes, e);
 }
 
 enum via_status
@@ -116,7 +115,7 @@ via_transfer_receive(const struct via_root *root, const char *addon_id, const ch
         return e->status;
     if (via_fs_touch(path, 0600, root, e) != VIA_OK)
         return e->status;
-    *fd = open(path, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    *fd = via_io_open(AT_FDCWD, path, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0);
     if (*fd < 0)
         return via_error_set_errno(e, VIA_IO_ERROR, errno, "the database cannot be written");
     return VIA_OK;
@@ -124,7 +123,7 @@ via_transfer_receive(const struct via_root *root, const char *addon_id, const ch
 
 enum via_status
 via_transfer_received(const struct via_root *root, const char *addon_id, const char *snapshot_id,
-                      struct via_error *e)
+                      const struct via_progress *progress, struct via_error *e)
 {
     char from[VIA_PATH_SIZE], to[VIA_PATH_SIZE];
     struct via_sql sql = {0};
@@ -136,7 +135,7 @@ via_transfer_received(const struct via_root *root, const char *addon_id, const c
     /* A snapshot says of itself whether it holds: it is as it was, and checked when it is used. */
     if (!snapshot_id) {
         via_sqlite_open_frozen(&sql, from);
-        status = via_content_check(&sql, true, e);
+        status = via_content_check(&sql, true, progress, e);
         via_sql_close(&sql);
         if (status != VIA_OK)
             return status;

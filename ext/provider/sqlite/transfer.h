@@ -24,6 +24,7 @@ VIA_MUST_USE enum via_status via_transfer_receive(const struct via_root *root, c
                                                   struct via_error *e);
 VIA_MUST_USE enum via_status via_transfer_received(const struct via_root *root,
                                                    const char *addon_id, const char *snapshot_id,
+                                                   const struct via_progress *progress,
                                                    struct via_error *e);
 
 #endif

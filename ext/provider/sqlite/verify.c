@@ -1,9 +1,10 @@
-/* verify.c: PRAGMA quick_check, as far as it looks at pages.
+/* verify.c: PRAGMA quick_check, as far as it looks at pages; PRAGMA integrity_check of what comes
+ * from elsewhere.
  *
- * Its program begins with one instruction, IntegrityCk, that walks all trees and the free list;
- * what follows decodes every row of every table, three times as long where rows are small. So the
- * program is stopped once that instruction is behind it; how many steps it took proves that it is.
- * Where SQLite's program has another shape, it runs to its end. */
+ * The program of quick_check begins with one instruction, IntegrityCk, that walks all trees and the
+ * free list; what follows decodes every row of every table, three times as long where rows are
+ * small. So the program is stopped once that instruction is behind it; how many steps it took
+ * proves that it is. Where SQLite's program has another shape, it runs to its end. */
 #include "provider/sqlite/verify.h"
 
 #include "base/clock.h"
@@ -17,8 +18,9 @@
 #include <time.h>
 
 #define VERIFY_TEXT "PRAGMA main.quick_check(1)"
-#define VERIFY_AT_MOST 8        /* the address of IntegrityCk: no room for a loop before it */
-#define VERIFY_STEPS_MAX 10000  /* of what leads to it */
+#define VERIFY_AT_MOST 8       /* the address of IntegrityCk: no room for a loop before it */
+#define VERIFY_STEPS_MAX 10000 /* of what leads to it */
+#define VERIFY_TELL_MS 250
 #define VERIFY_STEPS_AFTER 1000 /* more than it takes to say what IntegrityCk has found */
 
 /* -- the work ------------------------------------------------------------------------ */
@@ -90,12 +92,24 @@ verify_is_stopped(struct via_verify *v)
 }
 
 static void
+verify_run(struct via_verify *v)
+{
+    /* It is there, and ours: that it cannot be opened says nothing of what is in it. */
+    if (v->sql.error.status == VIA_STATE_UNAVAILABLE)
+        via_ignore(via_error_set(&v->why, VIA_IO_ERROR, "the copy cannot be opened"));
+    else if (via_content_outcome(&v->sql, &v->why) != VIA_OK)
+        return;
+    else if (v->is_foreign)
+        via_ignore(via_content_check(&v->sql, false, NULL, &v->why));
+    /* What does not hold is looked at again, for the words. */
+    else if (!verify_pages(&v->sql) && !verify_is_stopped(v))
+        via_ignore(via_content_check(&v->sql, true, NULL, &v->why));
+}
+
+static void
 verify_main(struct via_verify *v)
 {
-    /* What does not hold is looked at again, for the words. */
-    if (via_content_outcome(&v->sql, &v->why) == VIA_OK && !verify_pages(&v->sql) &&
-        !verify_is_stopped(v))
-        via_ignore(via_content_check(&v->sql, true, &v->why));
+    verify_run(v);
     pthread_mutex_lock(&v->lock);
     v->is_over = true;
     pthread_cond_signal(&v->news);
@@ -112,7 +126,7 @@ verify_thread(void *arg)
 /* -- its owner ----------------------------------------------------------------------- */
 
 void
-via_verify_begin(struct via_verify *v, const char *path)
+via_verify_begin(struct via_verify *v, const char *path, bool is_foreign)
 {
     pthread_condattr_t clock;
     sigset_t all, before;
@@ -123,8 +137,15 @@ via_verify_begin(struct via_verify *v, const char *path)
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&v->news, &clock);
     pthread_condattr_destroy(&clock);
-    via_sqlite_open_frozen(&v->sql, path);
+    v->is_foreign = is_foreign;
+    if (is_foreign) /* a connection that may not write knows of no CHECK */
+        via_sql_open(&v->sql, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
+    else
+        via_sqlite_open_frozen(&v->sql, path);
     via_sql_exec(&v->sql, "PRAGMA cell_size_check = ON");
+    if (is_foreign) /* each row is looked up in every index */
+        via_sql_exec(&v->sql, "PRAGMA cache_size = -32768");
+    via_watch_begin(&v->watch, &v->sql, !is_foreign, NULL);
     /* Signals are for the threads of the program that we are a guest in. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -132,8 +153,9 @@ via_verify_begin(struct via_verify *v, const char *path)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-bool
-via_verify_wait(struct via_verify *v, int64_t ms)
+/* Wait `ms` for the end. True when it has come, or when nothing goes on before via_verify_end(). */
+static bool
+verify_wait(struct via_verify *v, int64_t ms)
 {
     struct timespec until;
     int64_t until_ms;
@@ -158,14 +180,29 @@ via_verify_give_way(struct via_verify *v)
         (void)pthread_setschedparam(v->thread, SCHED_IDLE, &(struct sched_param){0});
 }
 
-void
-via_verify_stop(struct via_verify *v)
+/* Ask it to stop early; again, for what has just begun does not hear it. */
+static void
+verify_stop(struct via_verify *v)
 {
     pthread_mutex_lock(&v->lock);
     v->is_stopped = true;
     pthread_mutex_unlock(&v->lock);
     if (v->sql.db)
         sqlite3_interrupt(v->sql.db);
+}
+
+void
+via_verify_attend(struct via_verify *v, struct via_follow *follow,
+                  const struct via_progress *progress)
+{
+    int percent, followed;
+
+    do {
+        percent = via_watch_percent(&v->watch);
+        followed = follow ? via_follow_percent(follow) : 100;
+        if (!via_progress_tell(progress, followed < percent ? followed : percent))
+            verify_stop(v);
+    } while (!verify_wait(v, VERIFY_TELL_MS));
 }
 
 enum via_status
@@ -177,6 +214,7 @@ via_verify_end(struct via_verify *v, struct via_error *e)
         verify_main(v);
     pthread_cond_destroy(&v->news);
     pthread_mutex_destroy(&v->lock);
+    via_watch_end(&v->watch);
     via_sql_close(&v->sql);
     if (v->is_stopped)
         return via_error_set(e, VIA_OPERATION_INTERRUPTED, "the copy was stopped");

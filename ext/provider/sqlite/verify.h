@@ -1,16 +1,20 @@
-/* verify.h: the pages of a file checked by SQLite, in a thread of its own.
+/* verify.h: a file checked by SQLite, in a thread of its own.
  *
  * Every tree is walked, every free page and overflow chain, and each page found to be in one place.
- * Rows are not decoded: the file is a copy, and they are what they were. */
+ * Of a copy of what Via keeps rows are not decoded: they are what they were. What comes from
+ * elsewhere is checked as a whole: rows, constraints, indexes. */
 #ifndef VIA_PROVIDER_SQLITE_VERIFY_H
 #define VIA_PROVIDER_SQLITE_VERIFY_H
 
-#include "sql/sql.h"
+#include "provider/sqlite/follow.h"
+#include "provider/sqlite/watch.h"
 
 #include <pthread.h>
 
 struct via_verify {
     struct via_sql sql;
+    struct via_watch watch;
+    bool is_foreign; /* it comes from elsewhere */
     bool has_thread;
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
@@ -20,21 +24,20 @@ struct via_verify {
     struct via_error why;
 };
 
-/* Begin to check `path`, a database that nobody writes. Cannot fail: without a thread the work is
- * done in via_verify_end(). */
-void via_verify_begin(struct via_verify *v, const char *path);
+/* Begin to check `path`, a database that nobody writes, and that nobody else has open when it is
+ * foreign. Cannot fail: without a thread the work is done in via_verify_end(). */
+void via_verify_begin(struct via_verify *v, const char *path, bool is_foreign);
 
-/* Wait `ms` for the end. True when it has come, or when nothing goes on before via_verify_end(). */
-bool via_verify_wait(struct via_verify *v, int64_t ms);
+/* Until its end tell `progress` (NULL: nobody), several times a second, how far it is: or `follow`
+ * (NULL: none), when that is slower. It is stopped when the answer is false. */
+void via_verify_attend(struct via_verify *v, struct via_follow *follow,
+                       const struct via_progress *progress);
 
 /* From now on run only when nobody else wants the processor. */
 void via_verify_give_way(struct via_verify *v);
 
-/* Ask it to stop early; again, for what has just begun does not hear it. */
-void via_verify_stop(struct via_verify *v);
-
 /* Wait for the end; then `v` is done with. VIA_STORAGE_CORRUPT with the first complaint,
- * VIA_STORAGE_UNREADABLE, VIA_OPERATION_INTERRUPTED. */
+ * VIA_STORAGE_UNREADABLE, VIA_IO_ERROR when it could not be opened, VIA_OPERATION_INTERRUPTED. */
 VIA_MUST_USE enum via_status via_verify_end(struct via_verify *v, struct via_error *e);
 
 #endif
