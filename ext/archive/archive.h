@@ -80,7 +80,8 @@ VIA_MUST_USE enum via_status via_archive_begin(int fd, const struct via_archive_
                                                struct via_archive_writer **out,
                                                struct via_error *e);
 
-/* Called with the bytes of a member written so far; false asks to stop. */
+/* Called with the bytes that are behind: of a member that is written, of the file that is read;
+ * false asks to stop. */
 struct via_archive_tell {
     bool (*tell)(void *arg, int64_t bytes);
     void *arg;
@@ -121,9 +122,11 @@ struct via_archive_taker {
 };
 
 /* Read every member of the archive `fd`, whose seal was checked to be `seal`, and compare them with
- * the manifest, and the file once more with the seal. VIA_BACKUP_INVALID. */
+ * the manifest, and the file once more with the seal. `tell` may be NULL. VIA_BACKUP_INVALID,
+ * VIA_OPERATION_INTERRUPTED. */
 VIA_MUST_USE enum via_status via_archive_read(int fd, const struct via_archive_seal *seal,
                                               const struct via_archive_taker *taker,
+                                              const struct via_archive_tell *tell,
                                               struct via_archive_head *head, struct via_error *e);
 
 #endif

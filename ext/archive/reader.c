@@ -14,6 +14,8 @@
 
 struct reader {
     struct via_archive_stream in;
+    const struct via_archive_tell *tell;
+    bool is_stopped;
     struct archive *archive;
     const struct via_archive_taker *taker;
     char *chunk;
@@ -26,7 +28,8 @@ struct reader {
 static la_ssize_t
 stream_get(struct archive *a, void *arg, const void **bytes)
 {
-    struct via_archive_stream *s = arg;
+    struct reader *r = arg;
+    struct via_archive_stream *s = &r->in;
     size_t want = s->limit - s->at < ARCHIVE_CHUNK ? (size_t)(s->limit - s->at) : ARCHIVE_CHUNK;
     int64_t got = via_io_get(s->fd, s->chunk, want, s->at);
 
@@ -38,6 +41,11 @@ stream_get(struct archive *a, void *arg, const void **bytes)
     via_digest_put(&s->digest, s->chunk, (size_t)got);
     s->at += got;
     *bytes = s->chunk;
+    if (r->tell && !r->tell->tell(r->tell->arg, s->at)) {
+        r->is_stopped = true;
+        archive_set_error(a, EINTR, "reading was stopped");
+        return -1;
+    }
     return (la_ssize_t)got;
 }
 
@@ -52,6 +60,8 @@ reader_fail(const struct reader *r, struct via_error *e)
 {
     if (r->in.err)
         return via_error_set_errno(e, VIA_IO_ERROR, r->in.err, "the backup cannot be read");
+    if (r->is_stopped)
+        return via_error_set(e, VIA_OPERATION_INTERRUPTED, "reading was stopped");
     if (archive_errno(r->archive) == ENOMEM)
         return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
     return fail_invalid(e, "its archive cannot be read through");
@@ -190,9 +200,9 @@ reader_finish(struct reader *r, const struct via_archive_seal *seal, struct via_
     struct via_archive_frame last;
     char digest[65];
 
-    while (r->in.at < r->in.limit && stream_get(r->archive, &r->in, &bytes) > 0)
+    while (r->in.at < r->in.limit && stream_get(r->archive, r, &bytes) > 0)
         ;
-    if (r->in.err)
+    if (r->in.err || r->is_stopped)
         return reader_fail(r, e);
     if (r->in.at != r->in.limit ||
         via_io_get(r->in.fd, &last, sizeof last, r->in.limit) != (int64_t)sizeof last)
@@ -226,9 +236,10 @@ reader_run(struct reader *r, const struct via_archive_seal *seal, struct via_arc
 
 enum via_status
 via_archive_read(int fd, const struct via_archive_seal *seal, const struct via_archive_taker *taker,
-                 struct via_archive_head *head, struct via_error *e)
+                 const struct via_archive_tell *tell, struct via_archive_head *head,
+                 struct via_error *e)
 {
-    struct reader r = {.taker = taker};
+    struct reader r = {.taker = taker, .tell = tell};
     enum via_status status;
 
     memset(head, 0, sizeof *head);
@@ -242,7 +253,7 @@ via_archive_read(int fd, const struct via_archive_seal *seal, const struct via_a
         status = via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
     else if (archive_read_support_filter_zstd(r.archive) != ARCHIVE_OK ||
              archive_read_support_format_tar(r.archive) != ARCHIVE_OK ||
-             archive_read_open(r.archive, &r.in, NULL, stream_get, NULL) != ARCHIVE_OK)
+             archive_read_open(r.archive, &r, NULL, stream_get, NULL) != ARCHIVE_OK)
         status = reader_fail(&r, e);
     else
         status = reader_run(&r, seal, head, e);

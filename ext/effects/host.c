@@ -17,11 +17,26 @@
 
 #define HEADER_BYTES 100 /* of an SQLite database; fileformat2.html section 1.3 */
 
+/* Of the progress, what is for reading the file as such, before anything of it is believed; and of
+ * a database that will be checked, what is for taking it out. */
+#define SEAL_PERCENT 10
+#define TAKE_PERCENT 60
+
+/* How far it is, measured in bytes of the archive. */
+struct host_tell {
+    const struct via_progress *progress; /* NULL: nobody is told */
+    int64_t size_bytes;
+    int64_t read_bytes; /* since anything of it is believed */
+    int64_t from_bytes; /* where the database at hand began, */
+    bool is_checked;    /* which will be checked */
+};
+
 /* An archive under way, into a root or into nothing. */
 struct host_run {
     const struct via_root *root; /* NULL: nothing is kept */
     struct via_passphrase *passphrase;
     struct via_host_report *report;
+    struct host_tell *tell;
     int fd; /* of the file that is written; -1: none */
     int64_t at;
     unsigned char header[HEADER_BYTES];
@@ -54,6 +69,46 @@ member_snapshot(const struct via_member *m)
     return m->kind == VIA_MEMBER_SNAPSHOT ? m->snapshot_id : NULL;
 }
 
+/* -- progress --------------------------------------------------------------------------- */
+
+static bool
+tell_between(const struct host_tell *t, int from, int to, int64_t bytes)
+{
+    return via_progress_tell(
+        t->progress, from + (t->size_bytes > 0 ? (int)((to - from) * bytes / t->size_bytes) : 0));
+}
+
+static bool
+tell_seal(void *arg, int64_t bytes)
+{
+    return tell_between(arg, 0, SEAL_PERCENT, bytes);
+}
+
+/* So much of the database at hand is behind us. */
+static bool
+tell_database(const struct host_tell *t, int percent)
+{
+    int64_t at = t->is_checked ? t->from_bytes + (t->read_bytes - t->from_bytes) * percent / 100
+                               : t->read_bytes;
+
+    return tell_between(t, SEAL_PERCENT, 99, at);
+}
+
+static bool
+tell_read(void *arg, int64_t bytes)
+{
+    struct host_tell *t = arg;
+
+    t->read_bytes = bytes;
+    return tell_database(t, TAKE_PERCENT);
+}
+
+static bool
+tell_checked(void *arg, int percent)
+{
+    return tell_database(arg, TAKE_PERCENT + (100 - TAKE_PERCENT) * percent / 100);
+}
+
 /* -- databases ------------------------------------------------------------------------ */
 
 /* Open the file of a control database below the root. */
@@ -80,6 +135,8 @@ database_begin(struct host_run *run, const struct via_member *m, struct via_erro
         return VIA_OK;
     if (m->kind == VIA_MEMBER_RUNTIME || m->kind == VIA_MEMBER_CONTROL)
         return control_begin(run, m, e);
+    run->tell->is_checked = m->kind == VIA_MEMBER_ADDON;
+    run->tell->from_bytes = run->tell->read_bytes;
     return member_provider()->receive(run->root, m->addon_id, member_snapshot(m), &run->fd, e);
 }
 
@@ -112,6 +169,17 @@ header_holds(const struct host_run *run)
 }
 
 static enum via_status
+database_received(struct host_run *run, const struct via_member *m, struct via_error *e)
+{
+    struct via_progress progress = {tell_checked, run->tell};
+    enum via_status status =
+        member_provider()->received(run->root, m->addon_id, member_snapshot(m), &progress, e);
+
+    run->tell->is_checked = false;
+    return status;
+}
+
+static enum via_status
 database_end(struct host_run *run, const struct via_member *m, struct via_error *e)
 {
     char path[VIA_PATH_SIZE];
@@ -124,7 +192,7 @@ database_end(struct host_run *run, const struct via_member *m, struct via_error 
     if (!run->root)
         return VIA_OK;
     if (m->kind == VIA_MEMBER_ADDON || m->kind == VIA_MEMBER_SNAPSHOT)
-        return member_provider()->received(run->root, m->addon_id, member_snapshot(m), NULL, e);
+        return database_received(run, m, e);
     via_root_join(run->root, m->name, path);
     return via_fs_sync(path, e);
 }
@@ -187,27 +255,12 @@ member_end(void *arg, const struct via_member *m, struct via_error *e)
 
 /* -- the archive ------------------------------------------------------------------------ */
 
-struct host_tell {
-    const struct via_progress *progress;
-    int64_t size_bytes;
-};
-
-static bool
-host_tell_read(void *arg, int64_t bytes)
-{
-    const struct host_tell *t = arg;
-
-    return t->progress->tell(t->progress->arg,
-                             t->size_bytes > 0 ? (int)(bytes * 100 / t->size_bytes) : 100);
-}
-
 /* Open the file, and check whose it is and that nobody changed it. */
 static enum via_status
-host_open(const struct via_host_request *r, struct via_host_report *out, int *fd,
-          struct via_error *e)
+host_open(const struct via_host_request *r, struct via_host_report *out, struct host_tell *tell,
+          int *fd, struct via_error *e)
 {
-    struct host_tell tell = {.progress = r->progress};
-    struct via_archive_tell read = {host_tell_read, &tell};
+    struct via_archive_tell read = {tell_seal, tell};
     struct stat st;
 
     *fd = open(r->file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -216,16 +269,17 @@ host_open(const struct via_host_request *r, struct via_host_report *out, int *fd
                                    r->file);
     if (!S_ISREG(st.st_mode))
         return via_error_set(e, VIA_BACKUP_UNREADABLE, "%.300s is no file", r->file);
-    tell.size_bytes = st.st_size;
-    return via_archive_check_seal(*fd, r->fingerprint, r->progress ? &read : NULL, &out->seal, e);
+    *tell = (struct host_tell){.progress = r->progress, .size_bytes = st.st_size};
+    return via_archive_check_seal(*fd, r->fingerprint, &read, &out->seal, e);
 }
 
 /* Take the archive into `root`, or into nothing. */
 static enum via_status
 host_take(const struct via_host_request *r, const struct via_root *root, int fd,
-          struct via_host_report *out, struct via_error *e)
+          struct host_tell *tell, struct via_host_report *out, struct via_error *e)
 {
-    struct host_run run = {.root = root, .report = out, .fd = -1};
+    struct host_run run = {.root = root, .report = out, .tell = tell, .fd = -1};
+    struct via_archive_tell read = {tell_read, tell};
     struct via_archive_taker taker = {member_begin, member_take, member_end, &run};
     enum via_status status = VIA_OK;
 
@@ -233,7 +287,7 @@ host_take(const struct via_host_request *r, const struct via_root *root, int fd,
     if (r->passphrase_file)
         status = via_passphrase_read(r->passphrase_file, &run.passphrase, e);
     if (status == VIA_OK)
-        status = via_archive_read(fd, &out->seal, &taker, &out->head, e);
+        status = via_archive_read(fd, &out->seal, &taker, &read, &out->head, e);
     if (run.fd >= 0)
         close(run.fd);
     via_passphrase_free(run.passphrase);
@@ -246,11 +300,12 @@ host_take(const struct via_host_request *r, const struct via_root *root, int fd,
 enum via_status
 via_host_verify(const struct via_host_request *r, struct via_host_report *out, struct via_error *e)
 {
+    struct host_tell tell;
     int fd;
 
     memset(out, 0, sizeof *out);
-    if (host_open(r, out, &fd, e) == VIA_OK)
-        via_ignore(host_take(r, NULL, fd, out, e));
+    if (host_open(r, out, &tell, &fd, e) == VIA_OK)
+        via_ignore(host_take(r, NULL, fd, &tell, out, e));
     if (fd >= 0)
         close(fd);
     return e->status;
@@ -322,12 +377,13 @@ enum via_status
 via_host_restore(const struct via_host_request *r, struct via_host_report *out, struct via_error *e)
 {
     struct via_stage stage = {.fd = -1};
+    struct host_tell tell;
     int fd;
 
     memset(out, 0, sizeof *out);
-    if (host_open(r, out, &fd, e) == VIA_OK && via_stage_begin(&stage, e) == VIA_OK &&
+    if (host_open(r, out, &tell, &fd, e) == VIA_OK && via_stage_begin(&stage, e) == VIA_OK &&
         staged_folders(&stage.staged, e) == VIA_OK &&
-        host_take(r, &stage.staged, fd, out, e) == VIA_OK &&
+        host_take(r, &stage.staged, fd, &tell, out, e) == VIA_OK &&
         staged_settle_there(&stage, out, e) == VIA_OK)
         via_ignore(via_stage_commit(&stage, e));
     via_stage_end(&stage);

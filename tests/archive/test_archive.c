@@ -149,7 +149,7 @@ archive_try(const struct lie *lies, size_t count, struct via_error *e)
     fd = archive_make(lies, count, &head);
     e->status = VIA_OK;
     if (via_archive_check_seal(fd, NULL, NULL, &seal, e) == VIA_OK)
-        via_ignore(via_archive_read(fd, &seal, &taker, &got, e));
+        via_ignore(via_archive_read(fd, &seal, &taker, NULL, &got, e));
     close(fd);
     return e->status;
 }
@@ -251,6 +251,76 @@ test_lies(void)
         MANIFEST);
 }
 
+/* -- how far it is ------------------------------------------------------------------ */
+
+struct told {
+    int64_t last, stop_at; /* 0: never */
+    int words;
+    bool is_falling;
+};
+
+static bool
+note(void *arg, int64_t bytes)
+{
+    struct told *told = arg;
+
+    told->is_falling |= bytes < told->last;
+    told->last = bytes;
+    told->words++;
+    return told->stop_at == 0 || bytes < told->stop_at;
+}
+
+/* Text that is not compressed much. */
+static char *
+noise(size_t n)
+{
+    char *text = malloc(n + 1);
+    uint32_t x = 1;
+
+    for (size_t i = 0; i < n; i++) {
+        x = x * 1664525 + 1013904223;
+        text[i] = (char)('0' + (x >> 24) % 64);
+    }
+    text[n] = '\0';
+    return text;
+}
+
+static void
+test_told(void)
+{
+    char data[VIA_ARCHIVE_NAME_SIZE], key[VIA_ARCHIVE_NAME_SIZE], *text = noise(2000000);
+    struct via_archive_head head = {.created_at = "2026-01-01T00:00:00.000Z"}, got;
+    struct via_archive_seal seal;
+    int begun = 0, fd;
+    struct via_archive_taker taker = {nothing, swallow, nothing, &begun};
+    struct told sealed = {0}, taken = {0}, stopped = {.stop_at = 200000};
+    struct via_archive_tell tell = {note, &sealed};
+    struct via_error e = {0};
+
+    snprintf(data, sizeof data, "addons/%s/data.sqlite", addon_id);
+    snprintf(key, sizeof key, "keys/%s.jwk", kid);
+    via_id_make("backup", head.id);
+    const struct lie lies[] = {{.name = data, .text = text}, KEY, RUNTIME, CONTROL, MANIFEST};
+    fd = archive_make(lies, sizeof lies / sizeof *lies, &head);
+    CHECK(via_archive_check_seal(fd, NULL, &tell, &seal, &e) == VIA_OK && sealed.words > 5 &&
+              !sealed.is_falling && seal.size_bytes - sealed.last < 1000,
+          "the seal's reading is told to its end (%d words)", sealed.words);
+    tell.arg = &taken;
+    CHECK(via_archive_read(fd, &seal, &taker, &tell, &got, &e) == VIA_OK &&
+              taken.words >= sealed.words && !taken.is_falling && taken.last == sealed.last,
+          "and that of the members (%d words)", taken.words);
+    tell.arg = &stopped;
+    CHECK(via_archive_check_seal(fd, NULL, &tell, &seal, &e) == VIA_OPERATION_INTERRUPTED,
+          "the one can be stopped");
+    e = (struct via_error){0};
+    stopped.last = 0;
+    via_ignore(via_archive_check_seal(fd, NULL, NULL, &seal, &e));
+    CHECK(via_archive_read(fd, &seal, &taker, &tell, &got, &e) == VIA_OPERATION_INTERRUPTED,
+          "and the other (%s)", e.message);
+    close(fd);
+    free(text);
+}
+
 int
 main(void)
 {
@@ -263,6 +333,7 @@ main(void)
     if (!CHECK(via_keyring_new(&root, &keys, &e) == VIA_OK, "a ring: %s", e.message))
         return 1;
     test_lies();
+    test_told();
     via_keyring_free(keys);
     return check_end();
 }

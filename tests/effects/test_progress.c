@@ -2,6 +2,7 @@
  * work is running from its beginning, what is told never falls, and what is done is at 100. */
 #include "check.h"
 #include "effects/effects.h"
+#include "effects/host.h"
 #include "live.h"
 
 /* What the observer was told, and what the operation's row said meanwhile. */
@@ -140,6 +141,44 @@ test_stopped(void)
           "what is stopped stays where it was");
 }
 
+static void
+check_host(const char *what, const struct via_host_report *report, const struct via_error *e)
+{
+    via_effects_observe(NULL);
+    CHECK(e->status == VIA_OK && report->addons == 1 && !seen.is_falling && seen.first < 10 &&
+              seen.last > 90 && seen.words > 20,
+          "%s: what is told grows from %d to %d in %d words (%s)", what, seen.first, seen.last,
+          seen.words, e->message);
+}
+
+/* Of an archive two readings are told as one, and of a restore the checks between. */
+static void
+test_host(void)
+{
+    static const struct via_progress looking = {look, NULL};
+    struct via_host_request r = {.progress = &looking};
+    char file[VIA_PATH_SIZE], folder[VIA_PATH_SIZE];
+    struct via_host_report report;
+    struct via_error e = {0};
+
+    snprintf(file, sizeof file, "%s/backup", scratch_path);
+    r.file = file;
+    look_begin(0);
+    via_ignore(via_host_verify(&r, &report, &e));
+    check_host("verify", &report, &e);
+    look_begin(50);
+    via_ignore(via_host_verify(&r, &report, &e));
+    CHECK(e.status == VIA_OPERATION_INTERRUPTED && seen.last < 60,
+          "it can be stopped on the way (at %d)", seen.last);
+
+    e = (struct via_error){0};
+    snprintf(folder, sizeof folder, "%s/other", scratch_path);
+    via_root_set_path(folder);
+    look_begin(0);
+    via_ignore(via_host_restore(&r, &report, &e));
+    check_host("restore", &report, &e);
+}
+
 int
 main(void)
 {
@@ -155,6 +194,8 @@ main(void)
     make_source(path);
     test_long_work(path);
     test_stopped();
+    test_host();
+    via_root_set_path(live_root.path);
     test_short_work();
     sqlite3_close(seen.db);
     sqlite3_close(live_db);
