@@ -18,8 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A backup under way. Of the progress, each database counts half for its copy and half for its way
- * into the archive. */
+#define COPY_PART                                                                                  \
+    5 /* of the work on a content, a copy is one of so many parts; the rest is packing */
+
+/* A backup under way. */
 struct backup_run {
     struct via_store *s;
     const struct via_backup *backup;
@@ -31,7 +33,8 @@ struct backup_run {
     const struct via_progress *progress;
     int64_t total_bytes;
     int64_t done_bytes; /* of the members before */
-    int64_t size_bytes; /* of the member at hand */
+    int64_t size_bytes; /* of the member at hand, */
+    int64_t copy_bytes; /* of which its copy counts for so many */
     int64_t absent;
 };
 
@@ -48,15 +51,26 @@ backup_tell_copied(void *arg, int percent)
 {
     struct backup_run *run = arg;
 
-    return backup_tell(run, run->done_bytes + run->size_bytes * percent / 200);
+    return backup_tell(run, run->done_bytes + run->copy_bytes * percent / 100);
 }
 
 static bool
 backup_tell_archived(void *arg, int64_t bytes)
 {
     struct backup_run *run = arg;
+    int64_t left = run->size_bytes > bytes ? run->size_bytes - bytes : 0;
 
-    return backup_tell(run, run->done_bytes + run->size_bytes - (run->size_bytes - bytes) / 2);
+    if (run->copy_bytes > 0)
+        left -= left / COPY_PART;
+    return backup_tell(run, run->done_bytes + run->size_bytes - left);
+}
+
+/* The member at hand is behind us, be it in the archive or left out. */
+static void
+backup_pass(struct backup_run *run)
+{
+    run->done_bytes += run->size_bytes;
+    run->size_bytes = run->copy_bytes = 0;
 }
 
 /* -- databases ----------------------------------------------------------------------- */
@@ -68,7 +82,7 @@ backup_add_fd(struct backup_run *run, struct via_member *m, int fd, struct via_e
     enum via_status status = via_archive_add_file(run->writer, m, fd, &tell, e);
 
     close(fd);
-    run->done_bytes += run->size_bytes;
+    backup_pass(run);
     return status;
 }
 
@@ -79,7 +93,6 @@ backup_add_path(struct backup_run *run, enum via_member_kind kind, const char *p
     struct via_member m = {.kind = kind};
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-    run->size_bytes = 0;
     if (fd < 0)
         return via_error_set_errno(e, VIA_IO_ERROR, errno, "a copy cannot be read");
     return backup_add_fd(run, &m, fd, e);
@@ -131,6 +144,7 @@ backup_add_content(struct backup_run *run, const struct via_provider *provider,
 
     provider->probe(&run->s->root, a->id, &facts);
     run->size_bytes = facts.size_bytes;
+    run->copy_bytes = facts.size_bytes / COPY_PART;
     memcpy(m.addon_id, a->id, sizeof m.addon_id);
     if (!facts.present)
         why.status = VIA_STORAGE_MISSING;
@@ -142,6 +156,7 @@ backup_add_content(struct backup_run *run, const struct via_provider *provider,
     via_log(VIA_LOG_WARN, "add-on %s is not in backup %s: %s", a->id, run->backup->id,
             via_status_word(why.status));
     run->absent += a->state != VIA_ADDON_IS_FAILED;
+    backup_pass(run);
     return VIA_OK;
 }
 
