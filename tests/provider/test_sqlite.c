@@ -181,6 +181,8 @@ check_refused(const char *name, enum via_status expected, const char *sentence)
     CHECK(addon_count() == before, "%s leaves nothing behind", sentence);
 }
 
+static char imported[VIA_PATH_SIZE]; /* the file that was imported last */
+
 /* Import `name`; returns the copy opened, or NULL. */
 static sqlite3 *
 import_open(const char *name, const char *sentence)
@@ -203,6 +205,7 @@ import_open(const char *name, const char *sentence)
           "%s: the copy is there, closed, without leftovers", sentence);
     if (!sqlite->locate(&root, id, data) || sqlite3_open(data, &db) != SQLITE_OK)
         return NULL;
+    memcpy(imported, data, sizeof imported);
     return db;
 }
 
@@ -250,6 +253,23 @@ test_empty(const char *which)
     CHECK(sqlite->destroy(&root, id, &e) == VIA_OK && stat(data, &st) < 0, "destroy removes it");
     CHECK(sqlite->destroy(&root, id, &e) == VIA_OK, "destroying what is gone is fine");
     CHECK(!sqlite->locate(&root, "../../etc", data), "what is no id has no place");
+}
+
+/* Does the header of `name`, or of what was imported last (NULL), say how many pages there are? */
+static int
+header_tells_size(const char *name)
+{
+    unsigned char header[100] = {0};
+    char path[256];
+    FILE *in;
+
+    if (name)
+        put_path(path, name);
+    in = fopen(name ? path : imported, "rb");
+    if (!in || fread(header, 1, sizeof header, in) != sizeof header)
+        abort();
+    fclose(in);
+    return memcmp(header + 24, header + 92, 4) == 0;
 }
 
 static void
@@ -315,6 +335,49 @@ test_import_kinds(void)
     sqlite3_close(import_open("sp ace%?#.db", "a path with signs that mean something in a URI"));
     db_make("wal ?%20.db", "PRAGMA journal_mode=WAL;" TABLE_SQL);
     sqlite3_close(import_open("wal ?%20.db", "the same for a WAL database"));
+}
+
+/* Files that are longer or older than what is written today. */
+static void
+test_import_odd_sizes(void)
+{
+    char tail[5000] = {0};
+    int64_t bytes;
+    sqlite3 *copy;
+
+    db_make("tail.db", TABLE_SQL);
+    bytes = file_size("tail.db");
+    file_write("tail.db", tail, sizeof tail, bytes);
+    copy = import_open("tail.db", "a database with something behind its end");
+    CHECK(copy && db_int(copy, "SELECT count(*) FROM t") == 3000 &&
+              db_int(copy, "PRAGMA page_count") * 4096 == bytes,
+          "is imported without it");
+    sqlite3_close(copy);
+
+    db_make("old.db", TABLE_SQL);
+    file_write("old.db", "\0\0\0\0", 4, 92); /* as before 3.7.0: its size in pages is not valid */
+    copy = import_open("old.db", "a database of an old writer, which does not tell its size");
+    CHECK(copy && db_int(copy, "SELECT count(*) FROM t") == 3000, "has all its rows");
+    sqlite3_close(copy);
+    CHECK(header_tells_size("old.db") == 0 && header_tells_size(NULL) == 1,
+          "and tells its size when it is imported");
+}
+
+/* Pages and indexes are sound, a row is not: no reader sees it, and no database gets in with it. */
+static void
+test_import_broken_rows(void)
+{
+    char path[256], id[VIA_ID_SIZE];
+    struct via_error e = {0};
+    int before = addon_count();
+
+    db_make("broken-row.db", "CREATE TABLE t(a CHECK(a > 0)); PRAGMA ignore_check_constraints=ON;"
+                             "INSERT INTO t VALUES(-1)");
+    put_path(path, "broken-row.db");
+    via_id_make("addon", id);
+    (void)sqlite->provision(&root, id, path, NULL, &e);
+    CHECK(e.status == VIA_SOURCE_CORRUPT && addon_count() == before,
+          "a row that breaks a CHECK is refused, and nothing is left (%s)", e.message);
 }
 
 static void
@@ -424,7 +487,7 @@ static bool
 refuse(void *arg, int percent)
 {
     *(int *)arg = percent;
-    return false;
+    return percent == 0;
 }
 
 static void
@@ -582,6 +645,8 @@ main(void)
     test_empty("first");
     test_empty("second");
     test_import_kinds();
+    test_import_odd_sizes();
+    test_import_broken_rows();
     test_refused_kinds();
     test_corrupt();
     test_busy();

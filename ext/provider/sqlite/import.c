@@ -2,7 +2,9 @@
 #include "provider/sqlite/import.h"
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/log.h"
+#include "provider/sqlite/copy.h"
 #include "provider/sqlite/pages.h"
 #include "provider/sqlite/source.h"
 
@@ -25,18 +27,6 @@ import_outcome(struct via_sql *to, struct via_error *e)
     return via_pages_fail(to->db, rc, e);
 }
 
-static enum via_status
-import_copy(struct via_sql *to, struct via_source *from, const struct via_progress *progress,
-            struct via_error *e)
-{
-    int rc = via_pages_copy(to->db, from->sql.db, progress);
-
-    if (rc != SQLITE_DONE)
-        return via_pages_blames_source(rc) ? via_source_fail(from, rc, e)
-                                           : via_pages_fail(to->db, rc, e);
-    return via_source_settled(from, e);
-}
-
 /* Turn the file into a write-ahead database; on an empty one this writes its header page. */
 static void
 import_enter_wal(struct via_sql *to)
@@ -51,37 +41,25 @@ import_enter_wal(struct via_sql *to)
         via_sql_fail(to, VIA_IO_ERROR, "the new storage does not turn into a WAL database");
 }
 
+/* Have SQLite make the first page of an empty database. */
 static enum via_status
-import_verify(struct via_sql *to, struct via_source *from, struct via_error *e)
+import_write_empty(const char *path, struct via_error *e)
 {
-    int sound = via_sqlite_check(to, false, NULL, NULL, 0);
+    struct via_sql to = {0};
+    enum via_status status;
 
-    if (sound > 0)
-        return VIA_OK;
-    if (sound < 0)
-        return import_outcome(to, e);
-    /* The copy is the source's pages: what is wrong in it was wrong there. */
-    return from ? via_source_fail(from, SQLITE_CORRUPT, e)
-                : via_pages_fail(to->db, SQLITE_CORRUPT, e);
-}
-
-static enum via_status
-import_write(struct via_sql *to, struct via_source *from, const struct via_progress *progress,
-             struct via_error *e)
-{
-    /* Until it is published the file is nobody's: no journal, and one fsync at the end. */
-    via_sql_exec(to, "PRAGMA synchronous = OFF; PRAGMA cache_size = -32768");
-    if (from)
-        via_sql_exec(to, "PRAGMA journal_mode = OFF");
-    if (import_outcome(to, e) != VIA_OK)
-        return e->status;
-    if (from && import_copy(to, from, progress, e) != VIA_OK)
-        return e->status;
-    import_enter_wal(to);
-    if (import_outcome(to, e) != VIA_OK || import_verify(to, from, e) != VIA_OK)
-        return e->status;
-    via_sql_exec(to, "PRAGMA wal_checkpoint(TRUNCATE)");
-    return import_outcome(to, e);
+    via_sql_open(&to, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
+    /* Until it is published the file is nobody's: one fsync at the end. */
+    via_sql_exec(&to, "PRAGMA synchronous = OFF");
+    import_enter_wal(&to);
+    if (via_sql_ok(&to) && via_sqlite_check(&to, false, NULL, NULL, 0) == 0) {
+        status = via_pages_fail(to.db, SQLITE_CORRUPT, e);
+    } else {
+        via_sql_exec(&to, "PRAGMA wal_checkpoint(TRUNCATE)");
+        status = import_outcome(&to, e);
+    }
+    via_sql_close(&to);
+    return status;
 }
 
 /* -- an empty one ------------------------------------------------------------------ */
@@ -130,21 +108,79 @@ empty_keep(const char *path)
         close(fd);
 }
 
+static enum via_status
+import_empty(const char *path, struct via_error *e)
+{
+    if (empty_write(path))
+        return VIA_OK;
+    if (import_write_empty(path, e) != VIA_OK)
+        return e->status;
+    empty_keep(path);
+    return VIA_OK;
+}
+
+/* -- a copy ------------------------------------------------------------------------ */
+
+/* What copying says of content, said of a source. */
+static enum via_status
+import_fail(const struct via_source *from, const struct via_error *why, struct via_error *e)
+{
+    switch (why->status) {
+    case VIA_STORAGE_CORRUPT: /* the copy is the source's pages */
+        return via_source_fail(from, SQLITE_CORRUPT, e);
+    case VIA_STORAGE_UNREADABLE:
+    case VIA_STORAGE_MISSING:
+        return via_source_fail(from, SQLITE_IOERR, e);
+    case VIA_OPERATION_INTERRUPTED:
+        return via_source_fail(from, SQLITE_INTERRUPT, e);
+    default:
+        return via_error_set(e, why->status, "%s", why->message);
+    }
+}
+
+static enum via_status
+import_copied(void *arg, struct via_error *e)
+{
+    return via_source_settled(arg, e);
+}
+
+/* A source at rest in one file is copied as it lies, else page by page out of its log. */
+static enum via_status
+import_copy(const char *path, int fd, struct via_source *from, const struct via_progress *progress,
+            struct via_error *e)
+{
+    struct via_copy copy = {.data = from->path,
+                            .path = path,
+                            .fd = fd,
+                            .header = VIA_HEADER_WAL,
+                            .is_foreign = true,
+                            .copied = import_copied,
+                            .arg = from,
+                            .progress = progress};
+    struct via_pin pin = {
+        .sql = from->sql, .is_whole = from->is_whole, .size_bytes = from->size_bytes};
+    struct via_snapshot_facts facts;
+    struct via_error why = {0};
+
+    from->sql = (struct via_sql){0}; /* it is the pin's, and ends with it */
+    if (via_copy_make(&copy, &pin, &facts, &why) == VIA_OK)
+        return VIA_OK;
+    return import_fail(from, &why, e);
+}
+
 enum via_status
 via_import_fill(const char *path, struct via_source *source, const struct via_progress *progress,
                 struct via_error *e)
 {
-    struct via_sql to = {0};
     enum via_status status;
+    int fd;
 
-    if (!source && empty_write(path))
-        return VIA_OK;
-    via_sql_open(&to, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
-    status = import_outcome(&to, e);
-    if (status == VIA_OK)
-        status = import_write(&to, source, progress, e);
-    via_sql_close(&to);
-    if (!source && status == VIA_OK)
-        empty_keep(path);
+    if (!source)
+        return import_empty(path, e);
+    fd = via_io_open(AT_FDCWD, path, O_RDWR | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return via_error_set_errno(e, VIA_IO_ERROR, errno, "the new storage cannot be written");
+    status = import_copy(path, fd, source, progress, e);
+    close(fd);
     return status;
 }
