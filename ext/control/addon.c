@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "control/app.h"
 #include "control/audit.h"
+#include "control/binding.h"
 #include "control/operation.h"
 #include "control/options.h"
 #include "control/reason.h"
@@ -253,15 +254,23 @@ addon_check_remove(struct via_store *s, const struct via_addon *a, bool force)
     via_sql_end(db, q);
 }
 
-/* Free the names that stand for an add-on. */
+/* Free the names that stand for an add-on, each on record. */
 static void
 addon_unbind(struct via_store *s, const char *addon_id)
 {
     struct via_sql *db = &s->write;
-    sqlite3_stmt *q = via_sql_stmt(db, "DELETE FROM main.bindings WHERE addon_id = ?1");
+    int64_t rid = 0;
 
-    via_sql_bind_text(db, q, 1, addon_id);
-    via_sql_run(db, q);
+    do {
+        sqlite3_stmt *q =
+            via_sql_stmt(db, "SELECT rid FROM main.bindings WHERE addon_id = ?1 LIMIT 1");
+
+        via_sql_bind_text(db, q, 1, addon_id);
+        rid = via_sql_row(db, q) ? sqlite3_column_int64(q, 0) : 0;
+        via_sql_end(db, q);
+        if (rid > 0)
+            via_binding_remove(s, rid);
+    } while (rid > 0 && via_sql_ok(db));
 }
 
 /* End the generations that were begun for an add-on that never was. One that is destroyed keeps its
@@ -341,8 +350,7 @@ via_addon_provisioned(struct via_store *s, const char *id)
 }
 
 void
-via_addon_failed(struct via_store *s, const char *id, const char *operation_id,
-                 const struct via_error *why)
+via_addon_failed(struct via_store *s, const char *id, const struct via_error *why)
 {
     struct via_sql *db = &s->write;
     char reason[VIA_MESSAGE_SIZE + 64];
@@ -360,13 +368,6 @@ via_addon_failed(struct via_store *s, const char *id, const char *operation_id,
     via_sql_bind_text(db, q, 2, reason);
     via_sql_bind_text(db, q, 3, s->now);
     via_sql_run(db, q);
-    via_audit_put(db, &(struct via_record){.at = s->now,
-                                           .actor = s->actor,
-                                           .action = "addon.create",
-                                           .outcome = "failed",
-                                           .app = a.app,
-                                           .reason = reason,
-                                           .operation_id = operation_id});
 }
 
 bool

@@ -109,8 +109,7 @@ via_backup_ready(struct via_store *s, const char *id, const struct via_backup_ou
 }
 
 void
-via_backup_failed(struct via_store *s, const char *id, const char *operation_id,
-                  const struct via_error *why)
+via_backup_failed(struct via_store *s, const char *id)
 {
     struct via_sql *db = &s->write;
     sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.backups SET state = 'failed',"
@@ -118,10 +117,4 @@ via_backup_failed(struct via_store *s, const char *id, const char *operation_id,
 
     via_sql_bind_text(db, q, 1, id);
     via_sql_run(db, q);
-    via_audit_put(db, &(struct via_record){.at = s->now,
-                                           .actor = s->actor,
-                                           .action = "backup.create",
-                                           .outcome = "failed",
-                                           .reason = via_status_word(why->status),
-                                           .operation_id = operation_id});
 }

@@ -33,7 +33,6 @@ bool via_backup_newest(struct via_sql *db, const char *addon_id, char path[VIA_P
 /* Outcomes, in a transaction of effects/. */
 void via_backup_ready(struct via_store *s, const char *id,
                       const struct via_backup_outcome *outcome);
-void via_backup_failed(struct via_store *s, const char *id, const char *operation_id,
-                       const struct via_error *why);
+void via_backup_failed(struct via_store *s, const char *id);
 
 #endif

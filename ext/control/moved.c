@@ -57,7 +57,7 @@ static bool
 moved_undo_backup(struct via_store *s, const struct via_operation *op, struct via_error *why)
 {
     via_error_set(why, VIA_OPERATION_INTERRUPTED, "it was of the host before");
-    via_backup_failed(s, op->payload, op->id, why);
+    via_backup_failed(s, op->payload);
     return true;
 }
 
@@ -75,7 +75,7 @@ moved_undo_restore(struct via_store *s, const struct via_operation *op, struct v
                   "the host was backed up meanwhile; what the add-on holds is what was there"
                   " when it was copied");
     via_snapshot_drop(s, r.keep_id);
-    via_restore_failed(s, &r, op->id, why);
+    via_restore_failed(s, &r, why);
     return true;
 }
 
@@ -84,7 +84,6 @@ static void
 moved_give_up(struct via_store *s)
 {
     struct via_sql *db = &s->write;
-    char error[VIA_MESSAGE_SIZE + 64];
     struct via_operation op;
     int64_t rid = 0;
 
@@ -92,10 +91,8 @@ moved_give_up(struct via_store *s)
         struct via_error why = {0};
 
         if ((strcmp(op.kind, "backup.create") == 0 && moved_undo_backup(s, &op, &why)) ||
-            (strcmp(op.kind, "addon.restore") == 0 && moved_undo_restore(s, &op, &why))) {
-            (void)snprintf(error, sizeof error, "%s: %s", via_status_word(why.status), why.message);
-            via_operation_settle(s, rid, "undone", error);
-        }
+            (strcmp(op.kind, "addon.restore") == 0 && moved_undo_restore(s, &op, &why)))
+            via_operation_fail(s, &op, &why);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "control/audit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -107,6 +108,23 @@ via_operation_settle(struct via_store *s, int64_t rid, const char *state, const 
     via_sql_bind_text(db, q, 3, error);
     via_sql_bind_text(db, q, 4, now);
     via_sql_run(db, q);
+}
+
+void
+via_operation_fail(struct via_store *s, const struct via_operation *op, const struct via_error *why)
+{
+    bool is_undone = why->status == VIA_OPERATION_INTERRUPTED;
+    char reason[VIA_MESSAGE_SIZE + 64];
+
+    (void)snprintf(reason, sizeof reason, "%s: %s", via_status_word(why->status), why->message);
+    via_operation_settle(s, op->rid, is_undone ? "undone" : "failed", reason);
+    via_audit_put(&s->write, &(struct via_record){.at = s->now,
+                                                  .actor = s->actor,
+                                                  .action = op->kind,
+                                                  .outcome = "failed",
+                                                  .app = op->app[0] ? op->app : NULL,
+                                                  .reason = reason,
+                                                  .operation_id = op->id});
 }
 
 bool

@@ -45,6 +45,11 @@ void via_operation_phase(struct via_store *s, int64_t rid, const char *phase);
  * where they were. `error` may be NULL. */
 void via_operation_settle(struct via_store *s, int64_t rid, const char *state, const char *error);
 
+/* In a transaction: settle it as failed, or as undone when it was interrupted, and record that in
+ * the audit, where it stands already that it was asked for. `why` is kept as "code: sentence". */
+void via_operation_fail(struct via_store *s, const struct via_operation *op,
+                        const struct via_error *why);
+
 /* Is any operation unsettled, or an add-on to be purged at `now`? For a look that costs nothing. */
 bool via_operation_is_due(struct via_sql *db, const char *now);
 

@@ -199,7 +199,9 @@ via_deploy_serving(struct via_sql *db, const char *app, const char *binding, con
 {
     sqlite3_stmt *q = via_sql_stmt(
         db, "SELECT d.target FROM v_deploys AS d WHERE d.app = ?1"
-            " AND d.state IN ('running', 'pending') AND (?3 = '' OR d.target = ?3)"
+            " AND d.state IN ('running', 'pending') AND (d.target = ?3 OR (?3 = ''"
+            " AND NOT EXISTS (SELECT 1 FROM main.bindings AS b WHERE b.app = ?1 AND"
+            " b.binding = ?2 AND b.target = d.target)))"
             " ORDER BY EXISTS (SELECT 1 FROM main.release_bindings AS r WHERE"
             " r.release = d.release AND r.binding = ?2 AND r.binding_target = ?3) DESC,"
             " d.rid DESC LIMIT 1");

@@ -261,22 +261,12 @@ via_restore_done(struct via_store *s, const struct via_restore *r, bool is_kept,
 }
 
 void
-via_restore_failed(struct via_store *s, const struct via_restore *r, const char *operation_id,
-                   const struct via_error *why)
+via_restore_failed(struct via_store *s, const struct via_restore *r, const struct via_error *why)
 {
     char error[VIA_MESSAGE_SIZE + 64];
-    struct via_addon a = {0};
 
     (void)snprintf(error, sizeof error, "%s: %s", via_status_word(why->status), why->message);
     via_restore_serve(s, r);
     restore_settle(s, r, why->status == VIA_OPERATION_INTERRUPTED ? "undone" : "failed", NULL,
                    error);
-    if (via_addon_find_id(&s->write, r->addon_id, &a))
-        via_audit_put(&s->write, &(struct via_record){.at = s->now,
-                                                      .actor = s->actor,
-                                                      .action = "addon.restore",
-                                                      .outcome = "failed",
-                                                      .app = a.app,
-                                                      .reason = via_status_word(why->status),
-                                                      .operation_id = operation_id});
 }

@@ -53,7 +53,7 @@ void via_restore_done(struct via_store *s, const struct via_restore *r, bool is_
                       bool is_damaged, const char *operation_id);
 
 /* It is over, and the old content stands. */
-void via_restore_failed(struct via_store *s, const struct via_restore *r, const char *operation_id,
+void via_restore_failed(struct via_store *s, const struct via_restore *r,
                         const struct via_error *why);
 
 #endif

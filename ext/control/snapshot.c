@@ -152,29 +152,6 @@ via_snapshot_drop(struct via_store *s, const char *id)
     via_sql_run(db, q);
 }
 
-void
-via_snapshot_failed(struct via_store *s, const char *id, const char *operation_id,
-                    const struct via_error *why)
-{
-    struct via_sql *db = &s->write;
-    char app[VIA_NAME_SIZE] = "";
-    sqlite3_stmt *q;
-
-    via_snapshot_drop(s, id);
-    q = via_sql_stmt(db, "SELECT app FROM main.snapshots WHERE id = ?1");
-    via_sql_bind_text(db, q, 1, id);
-    if (via_sql_row(db, q))
-        via_sql_text(q, 0, app, sizeof app);
-    via_sql_end(db, q);
-    via_audit_put(db, &(struct via_record){.at = s->now,
-                                           .actor = s->actor,
-                                           .action = "addon.snapshot",
-                                           .outcome = "failed",
-                                           .app = app,
-                                           .reason = via_status_word(why->status),
-                                           .operation_id = operation_id});
-}
-
 bool
 via_snapshot_newest(struct via_sql *db, const char *addon_id, char id[VIA_ID_SIZE])
 {
@@ -254,7 +231,7 @@ via_addon_repair(struct via_store *s, const struct via_addon *a, bool present)
         via_sql_fail(
             db, VIA_STORAGE_MISSING,
             "the database file of add-on %s is missing; rather than start empty, restore its"
-            " newest snapshot: via addon restore %s --app %s --snapshot %s",
+            " newest snapshot: via addon restore %s --app %s --snapshot %s --drain",
             a->name, a->name, a->app, snapshot);
     via_addon_check_idle(s, a, "addon.restore");
     copy_intend(s, &repair, a, "");

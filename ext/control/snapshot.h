@@ -24,8 +24,6 @@ void via_snapshot_put_pending(struct via_store *s, const char *id, const struct 
 /* Outcomes, in a transaction of effects/. */
 void via_snapshot_ready(struct via_store *s, const char *id, int64_t size_bytes,
                         const char *digest);
-void via_snapshot_failed(struct via_store *s, const char *id, const char *operation_id,
-                         const struct via_error *why);
 
 /* The pending snapshot `id`, if there is one, was not made after all. */
 void via_snapshot_drop(struct via_store *s, const char *id);

@@ -17,8 +17,8 @@ step_provisioned(struct via_store *s, const struct via_operation *op, const void
 static void
 step_provision_failed(struct via_store *s, const struct via_operation *op, const void *arg)
 {
-    via_addon_failed(s, op->addon_id, op->id, arg);
-    via_effect_settle_failed(s, op, arg);
+    via_addon_failed(s, op->addon_id, arg);
+    via_operation_fail(s, op, arg);
 }
 
 static enum via_status
@@ -84,7 +84,7 @@ const struct via_effect via_effect_provision = {
 static void
 step_settle_failed(struct via_store *s, const struct via_operation *op, const void *arg)
 {
-    via_effect_settle_failed(s, op, arg);
+    via_operation_fail(s, op, arg);
 }
 
 static void

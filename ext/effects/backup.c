@@ -357,8 +357,8 @@ step_backed_up(struct via_store *s, const struct via_operation *op, const void *
 static void
 step_backup_failed(struct via_store *s, const struct via_operation *op, const void *arg)
 {
-    via_backup_failed(s, op->payload, op->id, arg);
-    via_effect_settle_failed(s, op, arg);
+    via_backup_failed(s, op->payload);
+    via_operation_fail(s, op, arg);
 }
 
 static enum via_status

@@ -1,5 +1,6 @@
 /* copies.c: snapshots and exports: copies of an add-on's content. */
 #include "base/error.h"
+#include "base/fs.h"
 #include "control/addon.h"
 #include "control/snapshot.h"
 #include "effects/step.h"
@@ -16,8 +17,8 @@ step_captured(struct via_store *s, const struct via_operation *op, const void *a
 static void
 step_capture_failed(struct via_store *s, const struct via_operation *op, const void *arg)
 {
-    via_snapshot_failed(s, op->payload, op->id, arg);
-    via_effect_settle_failed(s, op, arg);
+    via_snapshot_drop(s, op->payload);
+    via_operation_fail(s, op, arg);
 }
 
 static enum via_status
@@ -68,7 +69,7 @@ step_done(struct via_store *s, const struct via_operation *op, const void *arg)
 static void
 step_failed(struct via_store *s, const struct via_operation *op, const void *arg)
 {
-    via_effect_settle_failed(s, op, arg);
+    via_operation_fail(s, op, arg);
 }
 
 static enum via_status
@@ -102,7 +103,7 @@ static void
 step_export_failed(struct via_store *s, const struct via_operation *op, const void *arg)
 {
     via_export_settle(s, op->payload, "failed", 0);
-    via_effect_settle_failed(s, op, arg);
+    via_operation_fail(s, op, arg);
 }
 
 static enum via_status
@@ -128,12 +129,21 @@ export_run(struct via_store *s, const struct via_operation *op, struct via_error
     return via_effect_step(s, step_exported, op, &size_bytes, e);
 }
 
+/* What was written goes. An agent that gave up the rest of the file system cannot see it: then the
+ * doctor does. */
 static enum via_status
 export_recover(struct via_store *s, const struct via_operation *op, struct via_error *e)
 {
+    const struct via_provider *provider = via_effect_provider(s, op->addon_id, e);
     struct via_error why = {VIA_OPERATION_INTERRUPTED,
                             "the process that was writing it died; export it again"};
+    char path[VIA_PATH_SIZE], left[VIA_PATH_SIZE];
 
+    if (!provider)
+        return e->status;
+    if (via_export_path(&s->write, op->payload, path) &&
+        provider->export_left(op->addon_id, path, left) && via_fs_remove(left, e) != VIA_OK)
+        return e->status;
     return via_effect_step(s, step_export_failed, op, &why, e);
 }
 

@@ -211,8 +211,8 @@ via_doctor_look(struct via_store *s, struct via_sql *db)
 {
     static const doctor_look_fn before[] = {doctor_look_schema, look_operations};
     static const doctor_look_fn looks[] = {
-        doctor_look_files, doctor_look_rows,  doctor_look_strays, doctor_look_backups,
-        doctor_look_keys,  doctor_look_audit, doctor_look_host};
+        doctor_look_files,   doctor_look_rows, doctor_look_strays, doctor_look_backups,
+        doctor_look_exports, doctor_look_keys, doctor_look_audit,  doctor_look_host};
     struct doctor d = {.s = s, .db = db, .lock = {.fd = -1}};
 
     via_sql_exec(db, "DELETE FROM temp.findings; DELETE FROM temp.seen_storage;"
@@ -286,15 +286,7 @@ step_fixed(struct via_store *s, const struct via_operation *op, const void *arg)
 static void
 step_not_fixed(struct via_store *s, const struct via_operation *op, const void *arg)
 {
-    char reason[VIA_MESSAGE_SIZE + 64];
-
-    via_effect_reason(arg, reason);
-    via_effect_settle_failed(s, op, arg);
-    via_audit_put(&s->write, &(struct via_record){.actor = s->actor,
-                                                  .action = "doctor.fix",
-                                                  .outcome = "failed",
-                                                  .reason = reason,
-                                                  .operation_id = op->id});
+    via_operation_fail(s, op, arg);
 }
 
 static enum via_status

@@ -30,6 +30,7 @@
     X(SNAPSHOT_OVERDUE, "snapshot_overdue", "warning", NULL)                                       \
     X(BACKUP_MISSING, "backup_missing", "warning", doctor_mend_backup)                             \
     X(BACKUP_ELSEWHERE, "backup_elsewhere", "info", NULL)                                          \
+    X(EXPORT_LEFT, "export_left", "warning", doctor_mend_export)                                   \
     X(SECRET_UNREADABLE, "secret_unreadable", "error", NULL)                                       \
     X(ADDON_FAILED, "addon_failed", "warning", NULL)                                               \
     X(PURGE_OVERDUE, "purge_overdue", "warning", doctor_mend_purge)                                \
@@ -145,6 +146,9 @@ void doctor_look_keys(struct doctor *d);
 /* doctor_backups.c: archives of the host, and whether they are where they were written. */
 void doctor_look_backups(struct doctor *d);
 
+/* doctor_exports.c: what exports left outside. */
+void doctor_look_exports(struct doctor *d);
+
 struct doctor_backup {
     char path[VIA_PATH_SIZE];
     char fingerprint[VIA_HASH_SIZE];
@@ -175,6 +179,7 @@ enum via_status doctor_mend_temporary(struct via_store *s, const char *subject,
 enum via_status doctor_mend_orphan(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_snapshot(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_backup(struct via_store *s, const char *subject, struct via_error *e);
+enum via_status doctor_mend_export(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_purge(struct via_store *s, const char *subject, struct via_error *e);
 enum via_status doctor_mend_operation(struct via_store *s, const char *subject,
                                       struct via_error *e);

@@ -31,17 +31,11 @@ step_done(struct via_store *s, const struct via_operation *op, const void *arg)
 static void
 step_failed(struct via_store *s, const struct via_operation *op, const void *arg)
 {
-    char reason[VIA_MESSAGE_SIZE + 64], use[16];
+    char use[16];
 
     if (strcmp(op->kind, "key.retire") == 0)
         via_key_keep(s, payload_parse(op, use));
-    via_effect_reason(arg, reason);
-    via_effect_settle_failed(s, op, arg);
-    via_audit_put(&s->write, &(struct via_record){.actor = s->actor,
-                                                  .action = op->kind,
-                                                  .outcome = "failed",
-                                                  .reason = reason,
-                                                  .operation_id = op->id});
+    via_operation_fail(s, op, arg);
 }
 
 static enum via_status

@@ -82,9 +82,9 @@ step_failed(struct via_store *s, const struct via_operation *op, const void *arg
 
     if (via_restore_find(&s->write, op->payload, &row)) {
         via_snapshot_drop(s, row.keep_id);
-        via_restore_failed(s, &row, op->id, arg);
+        via_restore_failed(s, &row, arg);
     }
-    via_effect_settle_failed(s, op, arg);
+    via_operation_fail(s, op, arg);
 }
 
 /* -- on the way -------------------------------------------------------------------- */

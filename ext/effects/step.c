@@ -50,24 +50,6 @@ via_effect_fail(struct via_store *s, via_step_fn failed, const struct via_operat
     return via_error_set(e, why->status, "%s", why->message);
 }
 
-void
-via_effect_reason(const struct via_error *why, char out[VIA_MESSAGE_SIZE + 64])
-{
-    (void)snprintf(out, VIA_MESSAGE_SIZE + 64, "%s: %s", via_status_word(why->status),
-                   why->message);
-}
-
-void
-via_effect_settle_failed(struct via_store *s, const struct via_operation *op,
-                         const struct via_error *why)
-{
-    char error[VIA_MESSAGE_SIZE + 64];
-
-    via_effect_reason(why, error);
-    via_operation_settle(s, op->rid, why->status == VIA_OPERATION_INTERRUPTED ? "undone" : "failed",
-                         error);
-}
-
 const struct via_provider *
 via_effect_provider(struct via_store *s, const char *addon_id, struct via_error *e)
 {

@@ -56,13 +56,6 @@ enum via_status via_effect_fail(struct via_store *s, via_step_fn failed,
                                 const struct via_operation *op, const struct via_error *why,
                                 struct via_error *e);
 
-/* "code: sentence", as operations and rows keep it. */
-void via_effect_reason(const struct via_error *why, char out[VIA_MESSAGE_SIZE + 64]);
-
-/* Settle the operation as failed, or as undone when it was interrupted. */
-void via_effect_settle_failed(struct via_store *s, const struct via_operation *op,
-                              const struct via_error *why);
-
 /* The provider of the operation's add-on, or NULL with the error. */
 const struct via_provider *via_effect_provider(struct via_store *s, const char *addon_id,
                                                struct via_error *e);

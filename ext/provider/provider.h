@@ -156,6 +156,10 @@ struct via_provider {
                                  const struct via_progress *progress, int64_t *size_bytes,
                                  struct via_error *e);
 
+    /* The file that a process which died inside export_to() left beside `path`, into `out`; false
+     * when there is none, or it cannot be seen, or a living one is at it. */
+    bool (*export_left)(const char *addon_id, const char *path, char out[VIA_PATH_SIZE]);
+
     /* Check every page and constraint of the content. VIA_STORAGE_MISSING, VIA_STORAGE_CORRUPT with
      * the first thing that is wrong. */
     enum via_status (*check_integrity)(const struct via_root *root, const struct via_opener *opener,

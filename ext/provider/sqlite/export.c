@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* Where it goes, with its folder resolved: what is checked is what is written to. */
@@ -52,6 +53,15 @@ export_resolve(const char *path, char folder[VIA_PATH_SIZE], const char **name, 
     return VIA_OK;
 }
 
+static bool
+export_put_incoming(const char *folder, const char *name, const char *addon_id,
+                    char out[VIA_PATH_SIZE])
+{
+    int n = snprintf(out, VIA_PATH_SIZE, "%s/.%s.%s.incoming", folder, name, addon_id);
+
+    return n > 0 && n < VIA_PATH_SIZE;
+}
+
 static enum via_status
 export_find_place(const struct via_root *root, const char *addon_id, const char *path,
                   struct export_place *out, struct via_error *e)
@@ -59,13 +69,12 @@ export_find_place(const struct via_root *root, const char *addon_id, const char 
     char folder[VIA_PATH_SIZE];
     const char *name;
     struct stat st;
-    int n, m;
+    int n;
 
     if (export_resolve(path, folder, &name, e) != VIA_OK)
         return e->status;
     n = snprintf(out->path, sizeof out->path, "%s/%s", folder, name);
-    m = snprintf(out->incoming, sizeof out->incoming, "%s/.%s.%s.incoming", folder, name, addon_id);
-    if (n < 0 || n >= VIA_PATH_SIZE || m < 0 || m >= VIA_PATH_SIZE)
+    if (n < 0 || n >= VIA_PATH_SIZE || !export_put_incoming(folder, name, addon_id, out->incoming))
         return via_error_set(e, VIA_PATH_INVALID, "%.200s is too long", path);
     if (via_place_is_below(out->path, root, "addons"))
         return via_error_set(e, VIA_PATH_INVALID,
@@ -138,4 +147,23 @@ via_export_make(const struct via_root *root, const struct via_opener *opener, co
     if (why.status == VIA_DISK_FULL)
         why.status = VIA_STORAGE_FULL;
     return why.status == VIA_OK ? VIA_OK : via_error_set(e, why.status, "%s", why.message);
+}
+
+bool
+via_export_left(const char *addon_id, const char *path, char out[VIA_PATH_SIZE])
+{
+    char folder[VIA_PATH_SIZE];
+    struct via_error ignored = {0};
+    const char *name;
+    bool is_free;
+    int fd;
+
+    if (export_resolve(path, folder, &name, &ignored) != VIA_OK ||
+        !export_put_incoming(folder, name, addon_id, out))
+        return false;
+    fd = open(out, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    is_free = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_free;
 }

@@ -236,6 +236,7 @@ const struct via_provider via_provider_sqlite = {
     .undo_restore = via_restore_undo,
     .finish_restore = via_restore_finish,
     .export_to = via_export_make,
+    .export_left = via_export_left,
     .check_integrity = sqlite_check_integrity,
     .lend = via_transfer_lend,
     .forget_lent = via_transfer_forget,
