@@ -187,9 +187,11 @@ via_binding_set_mode(struct via_store *s, int64_t rid, const char *mode)
     struct bound b;
     sqlite3_stmt *q;
 
-    if (!mode || (strcmp(mode, "rw") != 0 && strcmp(mode, "ro") != 0))
+    if (!mode || (strcmp(mode, "rw") != 0 && strcmp(mode, "ro") != 0)) {
         via_sql_fail(db, VIA_VALUE_INVALID, "a binding's mode is rw or ro");
-    if (!via_sql_ok(db) || !bound_find(db, rid, &b) || strcmp(b.mode, mode) == 0)
+        return;
+    }
+    if (!bound_find(db, rid, &b) || strcmp(b.mode, mode) == 0)
         return;
     q = via_sql_stmt(db, "UPDATE main.bindings SET mode = ?2 WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, rid);
