@@ -25,7 +25,7 @@ IDENTITY := codec keyfile keyfolder keys jwt passphrase
 RULES    := names assign lifecycle gates readiness remedy schedule
 SQL      := sql
 CONTROL  := access addon addon_set app audit backup binding chain chain_verify chain_walk env generation \
-            instance key manifest mark moved operation options profile prune purge reason release replica \
+            instance key manifest mark moved operation options overlay profile prune purge reason release replica \
             restore schedule schema setting snapshot store token views witness
 ARCHIVE  := member reader seal writer
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow sqlite/header \

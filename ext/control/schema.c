@@ -142,6 +142,17 @@ static const struct step control_steps[] = {
     {"CREATE INDEX generations_grace ON generations(expires_at) WHERE status = 'retiring' AND"
      " expires_at IS NOT NULL",
      "whose grace is over is found among all that were ever revoked"},
+    {"CREATE TABLE owed(debt TEXT NOT NULL);"
+     "CREATE TABLE owed_instances(rid INTEGER PRIMARY KEY, id TEXT NOT NULL, app, target, deploy,"
+     " release, pid INTEGER, state, started_at, lease_expires_at, stopped_at, token_path,"
+     " restart_reason, lease_exact INTEGER NOT NULL);"
+     "CREATE TABLE owed_tokens(rid INTEGER PRIMARY KEY, id TEXT NOT NULL, kind, instance, binding,"
+     " audience, issued_at, expires_at);"
+     "CREATE TABLE owed_activations(seq INTEGER PRIMARY KEY, deploy TEXT NOT NULL, app, target,"
+     " at);"
+     "CREATE TABLE owed_audit(seq INTEGER PRIMARY KEY, at, actor, action, outcome, app, deploy,"
+     " instance, binding, reason, count)",
+     "the runtime rows of the last transaction that changed both databases, as overlay.h has them"},
 };
 
 static const struct step runtime_steps[] = {
@@ -183,6 +194,8 @@ static const struct step runtime_steps[] = {
      "CREATE INDEX tokens_expires ON tokens(expires_at)",
      "what is over is found without reading what is not"},
     {AUDIT_AT_SQL, "what was refused of late is found without reading what was before"},
+    {"CREATE TABLE paid(debt TEXT NOT NULL)",
+     "which of the control database's debts this one has last been paid"},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/id.h"
-#include "control/audit.h"
+#include "control/overlay.h"
 #include "control/schema.h"
 
 #include <assert.h>
@@ -36,6 +36,16 @@ via_store_rid(void)
     return via_clock_now_ms() << 21 | (random & 0x1fffff);
 }
 
+/* See runtime.db as the control rows suppose it. While it cannot be written it is as it was before
+ * the last change of both: what is asked of the control plane alone goes on. */
+static void
+store_pay(struct via_store *s)
+{
+    struct via_error ignored = {0};
+
+    via_ignore(via_overlay_pay(s, &ignored));
+}
+
 enum via_status
 via_store_new(struct via_store **out, struct via_error *e)
 {
@@ -61,6 +71,7 @@ via_store_new(struct via_store **out, struct via_error *e)
     via_schema_open(&s->write, &s->root, true, true);
     if (via_sql_take(&s->write, e) != VIA_OK)
         goto failed;
+    store_pay(s);
     *out = s;
     return VIA_OK;
 failed:
@@ -111,6 +122,16 @@ store_busy(struct via_store *s, struct via_error *e)
                          "another process is changing the control plane; try again");
 }
 
+/* BEGIN IMMEDIATE begins to read runtime.db as well. */
+static void
+store_exec_begin(struct via_store *s, bool immediate)
+{
+    if (immediate)
+        via_sql_exec(&s->write, "BEGIN IMMEDIATE");
+    else
+        via_sql_exec(&s->write, "BEGIN");
+}
+
 enum via_status
 via_store_begin(struct via_store *s, bool immediate, struct via_error *e)
 {
@@ -121,10 +142,13 @@ via_store_begin(struct via_store *s, bool immediate, struct via_error *e)
     s->takes_right = false;
     s->immediate = immediate;
     via_store_forget_intents(s);
-    if (immediate)
-        via_sql_exec(&s->write, "BEGIN IMMEDIATE");
-    else
-        via_sql_exec(&s->write, "BEGIN");
+    store_exec_begin(s, immediate);
+    if (immediate &&
+        via_overlay_is_owed(&s->write)) { /* somebody is between two commits, or died */
+        via_sql_exec(&s->write, "ROLLBACK");
+        store_pay(s);
+        store_exec_begin(s, immediate);
+    }
     if (via_sql_take(&s->write, &failed) == VIA_CONTROL_BUSY)
         return store_busy(s, e);
     if (failed.status != VIA_OK)
@@ -237,90 +261,6 @@ store_collect_intents(struct via_store *s)
     via_sql_end(db, q);
 }
 
-/* Copy the rows that `from` selects into `to`, which has a parameter a column. */
-static void
-store_copy(struct via_store *s, const char *from, const char *to)
-{
-    sqlite3_stmt *in = via_sql_stmt(&s->write, from);
-    sqlite3_stmt *out;
-
-    while (via_sql_ok(&s->runtime) && via_sql_row(&s->write, in)) {
-        out = via_sql_stmt(&s->runtime, to);
-        for (int i = 0; i < sqlite3_column_count(in); i++)
-            via_sql_bind_value(&s->runtime, out, i + 1, sqlite3_column_value(in, i));
-        via_sql_run(&s->runtime, out);
-    }
-    via_sql_end(&s->write, in);
-}
-
-/* Records are chained as they are applied: the chain's head is known only under the lock. */
-static void
-store_apply_audit(struct via_store *s)
-{
-    sqlite3_stmt *q =
-        via_sql_stmt(&s->write, "SELECT at, actor, action, outcome, app, deploy, instance,"
-                                " binding, reason, count FROM temp.o_audit ORDER BY seq");
-    struct via_record record;
-
-    while (via_sql_ok(&s->runtime) && via_sql_row(&s->write, q)) {
-        record = (struct via_record){.at = (const char *)sqlite3_column_text(q, 0),
-                                     .actor = (const char *)sqlite3_column_text(q, 1),
-                                     .action = (const char *)sqlite3_column_text(q, 2),
-                                     .outcome = (const char *)sqlite3_column_text(q, 3),
-                                     .app = (const char *)sqlite3_column_text(q, 4),
-                                     .deploy = (const char *)sqlite3_column_text(q, 5),
-                                     .instance = (const char *)sqlite3_column_text(q, 6),
-                                     .binding = (const char *)sqlite3_column_text(q, 7),
-                                     .reason = (const char *)sqlite3_column_text(q, 8),
-                                     .count = sqlite3_column_int64(q, 9)};
-        via_audit_put(&s->runtime, &record);
-    }
-    via_sql_end(&s->write, q);
-}
-
-/* A row may have changed since it was read: a stop, whoever asked for it, stands; a lease that was
- * only to be longer is not made shorter; a deploy whose successor was quicker does not run. */
-static void
-store_apply_overlay(struct via_store *s)
-{
-    store_copy(s,
-               "SELECT rid, id, app, target, deploy, release, pid, state, started_at,"
-               " lease_expires_at, stopped_at, token_path, restart_reason, lease_exact"
-               " FROM temp.o_instances",
-               "INSERT INTO instances(rid, id, app, target, deploy, release, pid, state,"
-               " started_at, lease_expires_at, stopped_at, token_path, restart_reason)"
-               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-               " ON CONFLICT(id) DO UPDATE SET"
-               " state = CASE WHEN state = 'stopped' THEN state ELSE excluded.state END,"
-               " lease_expires_at = CASE WHEN state = 'stopped' THEN lease_expires_at"
-               " WHEN ?14 THEN excluded.lease_expires_at"
-               " ELSE max(lease_expires_at, excluded.lease_expires_at) END,"
-               " stopped_at = coalesce(stopped_at, excluded.stopped_at),"
-               " restart_reason = coalesce(excluded.restart_reason, restart_reason)");
-    store_copy(s,
-               "SELECT rid, id, kind, instance, binding, audience, issued_at, expires_at"
-               " FROM temp.o_tokens",
-               "INSERT INTO tokens(rid, id, kind, instance, binding, audience, issued_at,"
-               " expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-    store_copy(s, "SELECT deploy, app, target, at FROM temp.o_activations ORDER BY seq",
-               "INSERT INTO activations(deploy, app, target, at) SELECT ?1, ?2, ?3, ?4"
-               " WHERE NOT EXISTS (SELECT 1 FROM activations WHERE app = ?2 AND target = ?3"
-               " AND deploy > ?1)"
-               " ON CONFLICT(deploy) DO NOTHING");
-    store_apply_audit(s);
-}
-
-static bool
-store_has_overlay(struct via_store *s)
-{
-    return via_sql_int(&s->write,
-                       "SELECT EXISTS(SELECT 1 FROM temp.o_audit) OR"
-                       " EXISTS(SELECT 1 FROM temp.o_instances) OR"
-                       " EXISTS(SELECT 1 FROM temp.o_tokens) OR"
-                       " EXISTS(SELECT 1 FROM temp.o_activations)",
-                       0) != 0;
-}
-
 enum via_status
 via_store_commit(struct via_store *s, struct via_error *e)
 {
@@ -332,14 +272,9 @@ via_store_commit(struct via_store *s, struct via_error *e)
     if (!via_store_in_transaction(s))
         return VIA_OK;
     store_collect_intents(s);
-    overlay = store_has_overlay(s);
-    if (overlay && via_sql_ok(&s->write)) {
-        via_sql_exec(&s->runtime, "BEGIN IMMEDIATE");
-        store_apply_overlay(s);
-    }
-    via_sql_exec(&s->write, "DELETE FROM temp.o_instances; DELETE FROM temp.o_tokens;"
-                            "DELETE FROM temp.o_activations; DELETE FROM temp.o_audit;"
-                            "DELETE FROM temp.o_intents");
+    overlay = via_overlay_apply(s);
+    via_overlay_clear(s);
+    via_sql_exec(&s->write, "DELETE FROM temp.o_intents");
     if (!via_sql_ok(&s->runtime) || !via_sql_ok(&s->write))
         goto failed;
 
@@ -367,8 +302,8 @@ failed:
         via_sql_exec(&s->runtime, "ROLLBACK");
         via_ignore(via_sql_take(&s->runtime, NULL));
         return via_error_set(e, failed.status,
-                             "what the control plane holds was changed, but not its instances and"
-                             " tokens: runtime.db could not be written");
+                             "the change is committed, and its instances and tokens follow when"
+                             " runtime.db can be written");
     }
     via_store_rollback(s);
     return via_error_set(e, failed.status, "%s", failed.message);

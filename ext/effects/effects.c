@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "control/instance.h"
+#include "control/overlay.h"
 #include "control/purge.h"
 #include "control/setting.h"
 #include "effects/step.h"
@@ -240,7 +241,7 @@ via_effects_is_due(struct via_sql *db)
     bool is_due;
 
     via_clock_format(via_clock_now_ms(), now);
-    is_due = via_operation_is_due(db, now);
+    is_due = via_operation_is_due(db, now) || via_overlay_is_owed(db);
     return via_sql_take(db, NULL) != VIA_OK || is_due;
 }
 
@@ -256,6 +257,7 @@ via_effects_recover(int *settled, struct via_error *e)
     if (via_store_new(&s, e) != VIA_OK)
         return e->status;
     (void)snprintf(s->actor, sizeof s->actor, "agent");
+    via_ignore(via_overlay_pay(s, e));
     while ((rid = via_operation_next_open(&s->read, rid)) > 0) {
         struct via_error why = {0};
         bool done = recover_one(s, rid, &why);
