@@ -254,25 +254,6 @@ addon_check_remove(struct via_store *s, const struct via_addon *a, bool force)
     via_sql_end(db, q);
 }
 
-/* Free the names that stand for an add-on, each on record. */
-static void
-addon_unbind(struct via_store *s, const char *addon_id)
-{
-    struct via_sql *db = &s->write;
-    int64_t rid = 0;
-
-    do {
-        sqlite3_stmt *q =
-            via_sql_stmt(db, "SELECT rid FROM main.bindings WHERE addon_id = ?1 LIMIT 1");
-
-        via_sql_bind_text(db, q, 1, addon_id);
-        rid = via_sql_row(db, q) ? sqlite3_column_int64(q, 0) : 0;
-        via_sql_end(db, q);
-        if (rid > 0)
-            via_binding_remove(s, rid);
-    } while (rid > 0 && via_sql_ok(db));
-}
-
 /* End the generations that were begun for an add-on that never was. One that is destroyed keeps its
  * own: the add-on gate refuses, and says what happened. */
 static void
@@ -288,17 +269,30 @@ addon_revoke(struct via_store *s, const char *addon_id)
     via_sql_run(db, q);
 }
 
+/* Write the operation: done, or with the intent to remove the bytes when they are not kept. */
+static void
+destroy_put(struct via_store *s, const struct via_addon *a, bool is_kept, char op_id[VIA_ID_SIZE])
+{
+    struct via_operation op = {.kind = "addon.destroy"};
+
+    (void)snprintf(op.state, sizeof op.state, "%s", is_kept ? "done" : "pending");
+    (void)snprintf(op.phase, sizeof op.phase, "%s", is_kept ? "retained" : "purge");
+    (void)snprintf(op.app, sizeof op.app, "%s", a->app);
+    (void)snprintf(op.addon_id, sizeof op.addon_id, "%s", a->id);
+    op.rid = via_operation_put(s, &op, a->name, op_id);
+    if (!is_kept)
+        via_store_intend(s, VIA_INTENT_PURGE, op.rid, a->id, NULL, 0);
+}
+
 void
 via_addon_remove(struct via_store *s, int64_t rid, bool force)
 {
     struct via_sql *db = &s->write;
-    struct via_operation op = {.kind = "addon.destroy", .state = "done", .phase = "retained"};
     int64_t retention_s = via_setting_int(db, "destroy_retention_s");
     struct via_reason why = {0};
     char purge_at[VIA_TIME_SIZE];
     char op_id[VIA_ID_SIZE];
     struct via_addon a;
-    int64_t op_rid;
     sqlite3_stmt *q;
 
     if (!via_addon_find_row(db, rid, &a))
@@ -306,7 +300,8 @@ via_addon_remove(struct via_store *s, int64_t rid, bool force)
     addon_check_remove(s, &a, force);
     if (!via_sql_ok(db))
         return;
-    addon_unbind(s, a.id);
+    destroy_put(s, &a, retention_s > 0, op_id);
+    via_binding_remove_all(s, a.id, op_id);
     addon_bury(s, &a, "destroyed");
     via_clock_format(via_clock_now_ms() + retention_s * 1000, purge_at);
     q = via_sql_stmt(db, "UPDATE main.addons SET state = 'destroyed', destroyed_at = ?2,"
@@ -315,16 +310,6 @@ via_addon_remove(struct via_store *s, int64_t rid, bool force)
     via_sql_bind_text(db, q, 2, s->now);
     via_sql_bind_text(db, q, 3, purge_at);
     via_sql_run(db, q);
-
-    (void)snprintf(op.app, sizeof op.app, "%s", a.app);
-    (void)snprintf(op.addon_id, sizeof op.addon_id, "%s", a.id);
-    if (retention_s == 0) {
-        (void)snprintf(op.state, sizeof op.state, "pending");
-        (void)snprintf(op.phase, sizeof op.phase, "purge");
-    }
-    op_rid = via_operation_put(s, &op, a.name, op_id);
-    if (retention_s == 0)
-        via_store_intend(s, VIA_INTENT_PURGE, op_rid, a.id, NULL, 0);
     via_reason_put(&why, "add-on", a.name);
     if (retention_s > 0)
         via_reason_put(&why, "bytes kept until", purge_at);
@@ -350,7 +335,8 @@ via_addon_provisioned(struct via_store *s, const char *id)
 }
 
 void
-via_addon_failed(struct via_store *s, const char *id, const struct via_error *why)
+via_addon_failed(struct via_store *s, const char *id, const char *operation_id,
+                 const struct via_error *why)
 {
     struct via_sql *db = &s->write;
     char reason[VIA_MESSAGE_SIZE + 64];
@@ -360,7 +346,7 @@ via_addon_failed(struct via_store *s, const char *id, const struct via_error *wh
     if (!via_addon_find_id(db, id, &a))
         return;
     (void)snprintf(reason, sizeof reason, "%s: %s", via_status_word(why->status), why->message);
-    addon_unbind(s, id);
+    via_binding_remove_all(s, id, operation_id);
     addon_revoke(s, id);
     q = via_sql_stmt(db, "UPDATE main.addons SET state = 'failed', error = ?2, updated_at = ?3"
                          " WHERE id = ?1 AND state = 'provisioning'");

@@ -66,7 +66,8 @@ void via_addon_check_idle(struct via_store *s, const struct via_addon *a, const 
 
 /* Outcomes of provisioning, in a transaction of effects/. */
 void via_addon_provisioned(struct via_store *s, const char *id);
-void via_addon_failed(struct via_store *s, const char *id, const struct via_error *why);
+void via_addon_failed(struct via_store *s, const char *id, const char *operation_id,
+                      const struct via_error *why);
 
 /* Its bytes and snapshots are gone. */
 void via_addon_purged(struct via_store *s, const char *id);

@@ -203,8 +203,9 @@ via_binding_set_mode(struct via_store *s, int64_t rid, const char *mode)
         via_audit_control(s, "binding.mode", b.app, b.binding, why.text, NULL);
 }
 
-void
-via_binding_remove(struct via_store *s, int64_t rid)
+/* Unbind, by an operation or, when that is NULL, by itself. */
+static void
+binding_remove(struct via_store *s, int64_t rid, const char *operation_id)
 {
     struct via_sql *db = &s->write;
     struct via_reason why = {0};
@@ -219,5 +220,36 @@ via_binding_remove(struct via_store *s, int64_t rid)
     bound_tell(&b, &why);
     via_reason_put(&why, "mode", b.mode);
     if (via_sql_ok(db))
-        via_audit_control(s, "binding.remove", b.app, b.binding, why.text, NULL);
+        via_audit_control(s, "binding.remove", b.app, b.binding, why.text, operation_id);
+}
+
+void
+via_binding_remove(struct via_store *s, int64_t rid)
+{
+    binding_remove(s, rid, NULL);
+}
+
+/* The next binding of an add-on after row id `after`, or 0. */
+static int64_t
+binding_next(struct via_sql *db, const char *addon_id, int64_t after)
+{
+    int64_t rid = 0;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT rid FROM main.bindings WHERE addon_id = ?1 AND"
+                                       " rid > ?2 ORDER BY rid LIMIT 1");
+
+    via_sql_bind_text(db, q, 1, addon_id);
+    via_sql_bind_int(db, q, 2, after);
+    if (via_sql_row(db, q))
+        rid = sqlite3_column_int64(q, 0);
+    via_sql_end(db, q);
+    return rid;
+}
+
+void
+via_binding_remove_all(struct via_store *s, const char *addon_id, const char *operation_id)
+{
+    int64_t rid = 0;
+
+    while ((rid = binding_next(&s->write, addon_id, rid)) > 0)
+        binding_remove(s, rid, operation_id);
 }

@@ -21,4 +21,7 @@ void via_binding_set_mode(struct via_store *s, int64_t rid, const char *mode);
 /* Unbind. Running releases keep what their manifest says. */
 void via_binding_remove(struct via_store *s, int64_t rid);
 
+/* Take every name of an add-on away, by the operation that ends it. */
+void via_binding_remove_all(struct via_store *s, const char *addon_id, const char *operation_id);
+
 #endif

@@ -17,7 +17,7 @@ step_provisioned(struct via_store *s, const struct via_operation *op, const void
 static void
 step_provision_failed(struct via_store *s, const struct via_operation *op, const void *arg)
 {
-    via_addon_failed(s, op->addon_id, arg);
+    via_addon_failed(s, op->addon_id, op->id, arg);
     via_operation_fail(s, op, arg);
 }
 
