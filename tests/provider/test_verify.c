@@ -144,6 +144,27 @@ test_damage(void)
     CHECK(freed > 0 && other > 0 && leaf != other, "the pages are what they are taken for");
 }
 
+/* What cannot be read for want of memory is not damaged, wherever it ends. */
+static void
+test_no_memory(void)
+{
+    sqlite3_int64 before = sqlite3_hard_heap_limit64(0);
+    int refused = 0;
+
+    for (int spare = 100000; spare < 12000000; spare += 200000) {
+        enum via_status said;
+        struct via_error e;
+
+        (void)sqlite3_hard_heap_limit64(sqlite3_memory_used() + spare);
+        said = verify_as(true, &e);
+        (void)sqlite3_hard_heap_limit64(before);
+        refused += said == VIA_OUT_OF_MEMORY;
+        if (said != VIA_OUT_OF_MEMORY && !strstr(e.message, "CHECK"))
+            CHECK(false, "with %d bytes to spare: %s: %s", spare, via_status_word(said), e.message);
+    }
+    CHECK(refused > 0, "without memory nothing is said of a file (%d times)", refused);
+}
+
 static void
 test_no_database(void)
 {
@@ -167,6 +188,7 @@ main(void)
     make();
     test_sound();
     test_damage();
+    test_no_memory();
     test_no_database();
     return check_end();
 }

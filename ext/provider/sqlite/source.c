@@ -60,10 +60,14 @@ source_outcome(struct via_source *s, struct via_error *e)
 {
     int rc = s->sql.db ? sqlite3_extended_errcode(s->sql.db) : SQLITE_CANTOPEN;
 
-    if (via_sql_ok(&s->sql))
+    switch (via_sql_take(&s->sql, NULL)) {
+    case VIA_OK:
         return VIA_OK;
-    (void)via_sql_take(&s->sql, NULL);
-    return via_source_fail(s, rc, e);
+    case VIA_OUT_OF_MEMORY:
+        return via_source_fail(s, SQLITE_NOMEM, e);
+    default:
+        return via_source_fail(s, rc, e);
+    }
 }
 
 static struct via_source_stamp
@@ -319,6 +323,25 @@ source_complaint(const char *answer, char *out, size_t size)
     (void)snprintf(out, size, "%.*s", (int)n, what);
 }
 
+/* A page that could not be had says nothing of what is in it. SQLite tells of it among what it
+ * found wrong, and not why: then no call of the file failed, when it was the memory. */
+static bool
+source_check_was_cut_short(struct via_sql *sql, const char *answer)
+{
+    const char *code = strstr(answer, "unable to get the page. error code=");
+    int err = 0;
+
+    if (!strstr(answer, "failed to get page") &&
+        (!code || strtol(strchr(code, '=') + 1, NULL, 10) == SQLITE_CORRUPT))
+        return false;
+    (void)sqlite3_file_control(sql->db, "main", SQLITE_FCNTL_LAST_ERRNO, &err);
+    if (err)
+        via_sql_fail(sql, VIA_IO_ERROR, "a page cannot be read");
+    else
+        via_sql_fail(sql, VIA_OUT_OF_MEMORY, "out of memory");
+    return true;
+}
+
 static int
 source_check(struct via_sql *sql, bool is_quick, char *complaint, size_t size)
 {
@@ -336,6 +359,8 @@ source_check(struct via_sql *sql, bool is_quick, char *complaint, size_t size)
         via_sql_end(sql, q);
         if (complaint)
             source_complaint(via_sql_ok(sql) ? answer : sqlite3_errmsg(sql->db), complaint, size);
+        if (via_sql_ok(sql) && source_check_was_cut_short(sql, answer))
+            return -1;
         if (via_sql_ok(sql))
             return strcmp(answer, "ok") == 0;
         rc = sqlite3_errcode(sql->db);
