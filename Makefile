@@ -31,8 +31,9 @@ ARCHIVE  := member reader seal writer
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow sqlite/header \
             sqlite/hold sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/restore \
             sqlite/source sqlite/storage sqlite/transfer sqlite/verify sqlite/watch
-EFFECTS  := addon backup copies doctor doctor_audit doctor_backups doctor_exports doctor_files doctor_host doctor_keys \
-            doctor_mend doctor_rows doctor_schema doctor_strays effects host keys restore schedule step
+EFFECTS  := addon backup copies doctor doctor_audit doctor_backups doctor_exports doctor_files \
+            doctor_host doctor_keys doctor_mend doctor_rows doctor_schema doctor_strays effects host \
+            keys pack restore schedule step
 VFS      := refusal policy context guard file open vfs
 TABLES   := addons apps backups bindings cursor deploys engine env findings gates generations hub \
             instances keys newfile readiness records releases restores row snapshots storage

@@ -1,0 +1,274 @@
+/* pack.c: copies of databases, snapshots as they lie, keys: one after the other into an archive. */
+#include "effects/pack.h"
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "control/addon.h"
+#include "control/replica.h"
+#include "effects/effects.h"
+#include "identity/keyfolder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COPY_PART 5 /* of the work on a content its copy is one of so many parts */
+
+/* An archive under way. */
+struct pack {
+    struct via_store *s;
+    const struct via_pack_order *order;
+    struct via_sealing *sealing;
+    struct via_buf sealed;
+    struct via_replica replica;
+    struct via_archive_writer *writer;
+    int64_t total_bytes;
+    int64_t done_bytes; /* of the members before */
+    int64_t size_bytes; /* of the member at hand, */
+    int64_t copy_bytes; /* of which its copy counts for so many */
+    int64_t absent;
+};
+
+static bool
+pack_tell(struct pack *p, int64_t done_bytes)
+{
+    int64_t percent = p->total_bytes > 0 ? done_bytes * 100 / p->total_bytes : 0;
+
+    return via_progress_tell(p->order->progress, percent < 99 ? (int)percent : 99);
+}
+
+static bool
+pack_tell_copied(void *arg, int percent)
+{
+    struct pack *p = arg;
+
+    return pack_tell(p, p->done_bytes + p->copy_bytes * percent / 100);
+}
+
+static bool
+pack_tell_archived(void *arg, int64_t bytes)
+{
+    struct pack *p = arg;
+    int64_t left = p->size_bytes > bytes ? p->size_bytes - bytes : 0;
+
+    if (p->copy_bytes > 0)
+        left -= left / COPY_PART;
+    return pack_tell(p, p->done_bytes + p->size_bytes - left);
+}
+
+/* The member at hand is behind us, be it in the archive or left out. */
+static void
+pack_pass(struct pack *p)
+{
+    p->done_bytes += p->size_bytes;
+    p->size_bytes = p->copy_bytes = 0;
+}
+
+/* -- databases ----------------------------------------------------------------------- */
+
+static enum via_status
+pack_add_fd(struct pack *p, struct via_member *m, int fd, struct via_error *e)
+{
+    struct via_archive_tell tell = {pack_tell_archived, p};
+    enum via_status status = via_archive_add_file(p->writer, m, fd, &tell, e);
+
+    close(fd);
+    pack_pass(p);
+    return status;
+}
+
+static enum via_status
+pack_add_path(struct pack *p, enum via_member_kind kind, const char *path, struct via_error *e)
+{
+    struct via_member m = {.kind = kind};
+    int fd = via_io_open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, 0);
+
+    if (fd < 0)
+        return via_error_set_errno(e, VIA_IO_ERROR, errno, "a copy cannot be read");
+    return pack_add_fd(p, &m, fd, e);
+}
+
+static enum via_status
+pack_add_snapshots(struct pack *p, const struct via_provider *provider, const struct via_addon *a,
+                   struct via_error *e)
+{
+    struct via_member m = {.kind = VIA_MEMBER_SNAPSHOT};
+    enum via_status status = VIA_OK;
+
+    memcpy(m.addon_id, a->id, sizeof m.addon_id);
+    while (status == VIA_OK && via_replica_next_snapshot(&p->replica, a->id, m.snapshot_id,
+                                                         m.snapshot_id, &p->size_bytes)) {
+        struct via_error why = {0};
+        int fd;
+
+        if (provider->open_snapshot(&p->s->root, a->id, m.snapshot_id, &fd, &why) == VIA_OK)
+            status = pack_add_fd(p, &m, fd, e);
+        else if (why.status == VIA_SNAPSHOT_MISSING) /* deleted since, or lost: then doctor knows */
+            via_replica_forget_snapshot(&p->replica, m.snapshot_id);
+        else
+            status = via_error_set(e, why.status, "%s", why.message);
+    }
+    return status;
+}
+
+/* Is there nothing to save, for a reason that lies in this add-on alone? */
+static bool
+is_lost(enum via_status status)
+{
+    return status == VIA_STORAGE_MISSING || status == VIA_STORAGE_CORRUPT ||
+           status == VIA_STORAGE_UNREADABLE || status == VIA_ADDON_UNAVAILABLE ||
+           status == VIA_ADDON_NOT_FOUND;
+}
+
+/* A copy of the content. What is lost, damaged or destroyed since is counted and left out: one bad
+ * database is to keep nobody from saving the others. */
+static enum via_status
+pack_add_content(struct pack *p, const struct via_provider *provider, const struct via_addon *a,
+                 struct via_error *e)
+{
+    struct via_progress progress = {pack_tell_copied, p};
+    struct via_member m = {.kind = VIA_MEMBER_ADDON};
+    struct via_storage_facts facts;
+    struct via_error why = {0};
+    int fd;
+
+    provider->probe(&p->s->root, a->id, &facts);
+    p->size_bytes = facts.size_bytes;
+    p->copy_bytes = facts.size_bytes / COPY_PART;
+    memcpy(m.addon_id, a->id, sizeof m.addon_id);
+    if (!facts.present)
+        why.status = VIA_STORAGE_MISSING;
+    else if (provider->lend(&p->s->root, &via_effect_opener, a->id, p->order->backup->id, &progress,
+                            &fd, &why) == VIA_OK)
+        return pack_add_fd(p, &m, fd, e);
+    if (!is_lost(why.status))
+        return via_error_set(e, why.status, "add-on %s: %.400s", a->name, why.message);
+    via_log(VIA_LOG_WARN, "add-on %s is not in backup %s: %s", a->id, p->order->backup->id,
+            via_status_word(why.status));
+    p->absent += a->state != VIA_ADDON_IS_FAILED;
+    pack_pass(p);
+    return VIA_OK;
+}
+
+static enum via_status
+pack_add_addons(struct pack *p, struct via_error *e)
+{
+    enum via_status status = VIA_OK;
+    struct via_addon a = {0};
+
+    while (status == VIA_OK && via_addon_next_kept(&p->replica.sql, a.id, &a)) {
+        const struct via_provider *provider = via_provider_find(a.type);
+
+        if (!provider)
+            return via_error_set(e, VIA_INTERNAL_ERROR, "no provider for add-on %s", a.id);
+        status = pack_add_content(p, provider, &a, e);
+        if (status == VIA_OK)
+            status = pack_add_snapshots(p, provider, &a, e);
+    }
+    return status;
+}
+
+static int64_t
+pack_measure(struct pack *p)
+{
+    int64_t total = via_replica_snapshot_bytes(&p->replica);
+    struct via_storage_facts facts;
+    struct via_addon a = {0};
+
+    while (via_addon_next_kept(&p->replica.sql, a.id, &a)) {
+        const struct via_provider *provider = via_provider_find(a.type);
+
+        if (provider) {
+            provider->probe(&p->s->root, a.id, &facts);
+            total += facts.size_bytes;
+        }
+    }
+    return total;
+}
+
+/* -- keys --------------------------------------------------------------------------- */
+
+static enum via_status
+pack_add_key(void *arg, const char *kid, const char *text, size_t n, struct via_error *e)
+{
+    struct pack *p = arg;
+    struct via_member m = {.kind = VIA_MEMBER_KEY};
+
+    (void)snprintf(m.kid, sizeof m.kid, "%s", kid);
+    if (!p->sealing)
+        return via_archive_add_bytes(p->writer, &m, text, n, e);
+    via_sealing_put(p->sealing, kid, text, n);
+    return VIA_OK;
+}
+
+static enum via_status
+pack_add_keys(struct pack *p, struct via_error *e)
+{
+    struct via_member m = {.kind = VIA_MEMBER_SEALED_KEYS};
+    enum via_status status;
+
+    if (p->order->passphrase &&
+        via_sealing_new(p->order->passphrase, &p->sealed, &p->sealing, e) != VIA_OK)
+        return e->status;
+    status = via_keyfolder_each(&p->s->root, pack_add_key, p, e);
+    via_sealing_end(p->sealing);
+    if (status != VIA_OK || !p->order->passphrase)
+        return status;
+    if (p->sealed.failed)
+        return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
+    return via_archive_add_bytes(p->writer, &m, p->sealed.data, p->sealed.len, e);
+}
+
+/* -- the archive --------------------------------------------------------------------- */
+
+static void
+pack_head(const struct pack *p, struct via_archive_head *head)
+{
+    memset(head, 0, sizeof *head);
+    memcpy(head->id, p->order->backup->id, sizeof head->id);
+    memcpy(head->created_at, p->order->backup->created_at, sizeof head->created_at);
+    if (gethostname(head->host, sizeof head->host - 1) < 0)
+        head->host[0] = '\0';
+    head->control_schema = p->replica.control_schema;
+    head->runtime_schema = p->replica.runtime_schema;
+    head->sealed = p->order->passphrase != NULL;
+}
+
+static enum via_status
+pack_fill(struct pack *p, struct via_archive_seal *seal, struct via_error *e)
+{
+    struct via_store *s = p->s;
+    struct via_archive_head head;
+    char kid[VIA_ID_SIZE];
+
+    /* The key that will sign is to be among those that are saved. */
+    if (via_keyring_current(s->keys, VIA_KEY_BACKUP, kid, e) != VIA_OK ||
+        via_replica_open(&p->replica, &s->root, p->order->backup->id, e) != VIA_OK)
+        return e->status;
+    p->total_bytes = pack_measure(p);
+    pack_head(p, &head);
+    if (via_archive_begin(p->order->fd, &head, &p->writer, e) != VIA_OK ||
+        pack_add_addons(p, e) != VIA_OK || via_replica_settle(&p->replica, e) != VIA_OK ||
+        pack_add_keys(p, e) != VIA_OK ||
+        pack_add_path(p, VIA_MEMBER_RUNTIME, p->replica.runtime, e) != VIA_OK ||
+        pack_add_path(p, VIA_MEMBER_CONTROL, p->replica.control, e) != VIA_OK)
+        return e->status;
+    return via_archive_end(p->writer, s->keys, seal, e);
+}
+
+enum via_status
+via_pack_host(struct via_store *s, const struct via_pack_order *order, struct via_packed *out,
+              struct via_error *e)
+{
+    struct pack p = {.s = s, .order = order};
+    enum via_status status = pack_fill(&p, &out->seal, e);
+
+    out->absent = p.absent;
+    via_archive_free(p.writer);
+    via_replica_close(&p.replica);
+    via_buf_deinit(&p.sealed);
+    return status;
+}
