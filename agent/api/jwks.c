@@ -32,13 +32,20 @@ jwk_put(void *arg, const struct via_key_facts *key)
 enum via_http_turn
 via_jwks_serve(struct via_agent *a, struct via_http_request *r)
 {
+    enum via_status status;
+    struct via_error e = {0};
+
+    via_buf_puts(&r->reply, "{\"keys\":[");
+    (void)pthread_mutex_lock(&a->keys_mutex);
+    status = via_keyring_each(a->keys, jwk_put, &r->reply, &e);
+    (void)pthread_mutex_unlock(&a->keys_mutex);
+    if (status != VIA_OK) {
+        via_reply_error(r, status, "the keys cannot be read", NULL);
+        return VIA_HTTP_ANSWERED;
+    }
     r->status = 200;
     r->content_type = "application/jwk-set+json";
     r->cache_s = CACHE_S;
-    via_buf_puts(&r->reply, "{\"keys\":[");
-    (void)pthread_mutex_lock(&a->keys_mutex);
-    via_keyring_each(a->keys, jwk_put, &r->reply);
-    (void)pthread_mutex_unlock(&a->keys_mutex);
     via_buf_puts(&r->reply, "]}");
     return VIA_HTTP_ANSWERED;
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +100,7 @@ via_epoch_open(struct via_epoch *ep, const struct via_root *root, struct via_err
         status = via_fs_touch(path, 0600, root, e);
     if (status != VIA_OK)
         goto done;
-    fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    fd = via_io_open(AT_FDCWD, path, O_RDWR | O_NOFOLLOW, 0);
     if (fd < 0)
         status = via_error_set_errno(e, VIA_STATE_UNAVAILABLE, errno, "run/epoch cannot be opened");
     else

@@ -42,6 +42,8 @@ errno_status(int err, enum via_status fallback)
 {
     if (err == ENOSPC || err == EDQUOT)
         return VIA_DISK_FULL;
+    if (err == EMFILE || err == ENFILE) /* what is not to be had for a moment, is not missing */
+        return VIA_OVERLOADED;
     return err == ENOMEM ? VIA_OUT_OF_MEMORY : fallback;
 }
 

@@ -16,8 +16,8 @@ enum via_status via_error_set(struct via_error *e, enum via_status status, const
     VIA_PRINTF(3, 4);
 
 /* As above, translating `err` (an errno value): ENOSPC and EDQUOT become
- * VIA_DISK_FULL, ENOMEM VIA_OUT_OF_MEMORY, everything else `fallback`. The system's
- * words follow the sentence. */
+ * VIA_DISK_FULL, EMFILE and ENFILE VIA_OVERLOADED, ENOMEM VIA_OUT_OF_MEMORY,
+ * everything else `fallback`. The system's words follow the sentence. */
 enum via_status via_error_set_errno(struct via_error *e, enum via_status fallback, int err,
                                     const char *format, ...) VIA_PRINTF(4, 5);
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ via_lock_open(struct via_lock *l, const struct via_root *root, struct via_error 
     status = via_fs_touch(path, 0600, root, e);
     if (status != VIA_OK)
         return status;
-    l->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    l->fd = via_io_open(AT_FDCWD, path, O_RDWR | O_NOFOLLOW, 0);
     if (l->fd < 0)
         return via_error_set_errno(e, VIA_STATE_UNAVAILABLE, errno, "run/locks cannot be opened");
     return VIA_OK;

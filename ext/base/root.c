@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/io.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -187,7 +188,7 @@ folder_is_empty(int fd)
 static void
 root_settle(const struct via_root *root)
 {
-    int fd = open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = via_io_open(AT_FDCWD, root->path, O_RDONLY | O_DIRECTORY, 0);
     int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
     struct stat st;
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #include <dirent.h>
@@ -96,7 +97,7 @@ stage_lock(struct via_stage *s, struct via_error *e)
     via_root_join(&s->root, VIA_ROOT_RESTORING, path);
     if (via_fs_mkdir(path, 0700, &s->root, e) != VIA_OK)
         return e->status;
-    s->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    s->fd = via_io_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (s->fd < 0 || flock(s->fd, LOCK_EX | LOCK_NB) < 0 || fstat(s->fd, &here) < 0 ||
         lstat(path, &there) < 0 || here.st_ino != there.st_ino || here.st_dev != there.st_dev) {
         if (s->fd >= 0)

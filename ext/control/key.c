@@ -43,8 +43,11 @@ look_put(void *arg, const struct via_key_facts *key)
 void
 via_key_look(struct via_store *s, struct via_sql *db)
 {
+    struct via_error e = {0};
+
     via_sql_exec(db, "DELETE FROM temp.seen_keys");
-    via_keyring_each(s->keys, look_put, db);
+    if (via_keyring_each(s->keys, look_put, db, &e) != VIA_OK)
+        via_sql_fail(db, e.status, "%s", e.message);
     /* Retired, and its file not gone yet: what the row says counts. */
     via_sql_exec(db, "DELETE FROM temp.seen_keys WHERE kid IN (SELECT kid FROM main.retired_keys)");
 }

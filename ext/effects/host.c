@@ -120,7 +120,7 @@ control_begin(struct host_run *run, const struct via_member *m, struct via_error
     via_root_join(run->root, m->name, path);
     if (via_fs_touch(path, 0600, run->root, e) != VIA_OK)
         return e->status;
-    run->fd = open(path, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+    run->fd = via_io_open(AT_FDCWD, path, O_WRONLY | O_TRUNC | O_NOFOLLOW, 0);
     return run->fd >= 0
                ? VIA_OK
                : via_error_set_errno(e, VIA_IO_ERROR, errno, "%s cannot be written", m->name);
@@ -263,7 +263,7 @@ host_open(const struct via_host_request *r, struct via_host_report *out, struct 
     struct via_archive_tell read = {tell_seal, tell};
     struct stat st;
 
-    *fd = open(r->file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    *fd = via_io_open(AT_FDCWD, r->file, O_RDONLY | O_NONBLOCK, 0);
     if (*fd < 0 || fstat(*fd, &st) < 0)
         return via_error_set_errno(e, VIA_BACKUP_UNREADABLE, errno, "%.300s cannot be read",
                                    r->file);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "identity/codec.h"
 
@@ -103,7 +104,7 @@ static ssize_t
 key_file_read(const struct via_root *root, int folder, const char *name, char *text,
               struct via_error *e)
 {
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = via_io_open(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     ssize_t n = -1;
     struct stat st;
 

@@ -155,12 +155,19 @@ keyring_refresh(struct via_keyring *k)
     k->looked_ms = via_clock_mono_ms();
 }
 
+/* Could the last look not tell which keys there are? That passes, and says nothing of the files. */
+static bool
+keyring_is_blind(const struct via_keyring *k)
+{
+    return k->wrong.status == VIA_OVERLOADED || k->wrong.status == VIA_OUT_OF_MEMORY;
+}
+
 /* Before signing: a newer key signs from the moment its file is there. What is wrong with the
  * folder is looked at once a second. */
 static void
 keyring_follow(struct via_keyring *k)
 {
-    if (via_error_is_set(&k->wrong))
+    if (via_error_is_set(&k->wrong) && !keyring_is_blind(k))
         keyring_refresh(k);
     else if (keyring_is_behind(k))
         keyring_scan(k);
@@ -357,13 +364,15 @@ via_keyring_public(struct via_keyring *k, const char *kid, uint8_t out[32])
 
 /* -- changes ---------------------------------------------------------------------- */
 
-void
+enum via_status
 via_keyring_each(struct via_keyring *k, void (*fn)(void *arg, const struct via_key_facts *key),
-                 void *arg)
+                 void *arg, struct via_error *e)
 {
     struct via_key_facts facts;
 
     keyring_follow(k);
+    if (keyring_is_blind(k))
+        return via_error_set(e, k->wrong.status, "%s", k->wrong.message);
     for (const struct via_key *key = k->keys; key; key = key->next) {
         facts =
             (struct via_key_facts){.use = key->use, .active = keyring_newest(k, key->use) == key};
@@ -372,6 +381,7 @@ via_keyring_each(struct via_keyring *k, void (*fn)(void *arg, const struct via_k
         memcpy(facts.public, key->public, sizeof facts.public);
         fn(arg, &facts);
     }
+    return VIA_OK;
 }
 
 void

@@ -63,9 +63,11 @@ struct via_key_facts {
     uint8_t public[32]; /* of a signing key */
 };
 
-/* Visit every key that is there now, in no order. */
-void via_keyring_each(struct via_keyring *k, void (*fn)(void *arg, const struct via_key_facts *key),
-                      void *arg);
+/* Visit every key that is there now, in no order; a file that is no sound key is passed over.
+ * VIA_OVERLOADED, VIA_OUT_OF_MEMORY: it cannot be told which there are, and none is visited. */
+VIA_MUST_USE enum via_status
+via_keyring_each(struct via_keyring *k, void (*fn)(void *arg, const struct via_key_facts *key),
+                 void *arg, struct via_error *e);
 
 /* A kid for a key of `use` to be added: it sorts after those there are. */
 void via_keyring_next(struct via_keyring *k, enum via_key_use use, char kid[VIA_ID_SIZE]);

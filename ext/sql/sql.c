@@ -65,6 +65,13 @@ errno_is_full(int err)
     return err == ENOSPC || err == EDQUOT;
 }
 
+/* Was a file not opened because too many are? That passes, and says nothing of the file. */
+static bool
+errno_is_scarce(int err)
+{
+    return err == EMFILE || err == ENFILE;
+}
+
 /* Remember what SQLite said. The sentences are SQLite's own: no path is in them. Of a COMMIT that
  * fails SQLite keeps no errno: the thread's own is then still that of the call, which began with
  * none. */
@@ -77,10 +84,15 @@ sql_fail_rc(struct via_sql *s, int rc)
     if (status == VIA_IO_ERROR &&
         (errno_is_full(err) || (s->db && errno_is_full(sqlite3_system_errno(s->db)))))
         status = VIA_DISK_FULL;
+    if (status == VIA_STATE_UNAVAILABLE &&
+        (errno_is_scarce(err) || (s->db && errno_is_scarce(sqlite3_system_errno(s->db)))))
+        status = VIA_OVERLOADED;
     if (status == VIA_CONTROL_BUSY)
         via_sql_fail(s, status, "another process is changing the control database; try again");
     else if (status == VIA_DISK_FULL)
         via_sql_fail(s, status, "the disk that holds the state root is full; nothing was changed");
+    else if (status == VIA_OVERLOADED)
+        via_sql_fail(s, status, "too many files are open; try again, or raise the limit");
     else
         via_sql_fail(s, status, "%s", s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
 }

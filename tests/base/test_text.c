@@ -150,6 +150,9 @@ test_errors(void)
           "a full disk is disk_full");
     CHECK(strcmp(e.message, "a file (No space left on device)") == 0, "the system's words follow");
     via_error_clear(&e);
+    CHECK(via_error_set_errno(&e, VIA_SNAPSHOT_MISSING, EMFILE, "a file") == VIA_OVERLOADED,
+          "for want of a descriptor nothing is missing");
+    via_error_clear(&e);
     CHECK(via_error_set_errno(&e, VIA_IO_ERROR, EACCES, "a file") == VIA_IO_ERROR,
           "another errno is the fallback");
 

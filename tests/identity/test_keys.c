@@ -7,6 +7,7 @@
 #include "scratch.h"
 
 #include <dirent.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -289,6 +290,38 @@ test_no_operator(void)
           "another user is no operator and signs nothing");
 }
 
+static void
+count_key(void *arg, const struct via_key_facts *key)
+{
+    (void)key;
+    ++*(int *)arg;
+}
+
+/* With a descriptor for the folder and none for what is in it. */
+static void
+test_no_descriptors(void)
+{
+    int visited = 0, free_fd = dup(STDOUT_FILENO);
+    struct rlimit all, few;
+    struct via_error e = {0};
+    struct via_keyring *k;
+
+    close(free_fd);
+    if (getrlimit(RLIMIT_NOFILE, &all) != 0 || via_keyring_new(&root, &k, &e) != VIA_OK)
+        exit(1);
+    few = (struct rlimit){(rlim_t)free_fd + 1, all.rlim_max};
+    (void)setrlimit(RLIMIT_NOFILE, &few);
+    via_ignore(via_keyring_each(k, count_key, &visited, &e));
+    (void)setrlimit(RLIMIT_NOFILE, &all);
+    CHECK(e.status == VIA_OVERLOADED && visited == 0,
+          "keys that cannot be opened now are not passed over (%s, %d visited)", e.message,
+          visited);
+    via_error_clear(&e);
+    CHECK(via_keyring_each(k, count_key, &visited, &e) == VIA_OK && visited > 0,
+          "and are there a moment later (%d)", visited);
+    via_keyring_free(k);
+}
+
 int
 main(void)
 {
@@ -304,6 +337,7 @@ main(void)
     test_rotation(k, kid);
     via_keyring_free(k);
     test_many_at_once();
+    test_no_descriptors();
     test_damage(kid);
     test_strangers();
     test_no_operator();

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,7 +151,7 @@ child_main(const struct via_clone *c, int out, pid_t parent)
     if (getppid() != parent)
         _exit(1);
     child_close_rest(c->to, out);
-    from = open(c->from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    from = via_io_open(AT_FDCWD, c->from, O_RDONLY | O_NOFOLLOW, 0);
     err = from < 0 ? errno : child_copy(c, from, out);
     child_say(out, c->size_bytes, err, true);
     _exit(0);

@@ -81,7 +81,7 @@ empty_write(const char *path)
     int fd;
 
     pthread_mutex_lock(&empty.lock);
-    if (empty.size > 0 && (fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)) >= 0) {
+    if (empty.size > 0 && (fd = via_io_open(AT_FDCWD, path, O_WRONLY | O_NOFOLLOW, 0)) >= 0) {
         done = pwrite(fd, empty.bytes, empty.size, 0) == (ssize_t)empty.size;
         if (!done && ftruncate(fd, 0) < 0)
             via_log(VIA_LOG_WARN, "half a page cannot be taken back: %s", strerror(errno));
@@ -95,7 +95,7 @@ empty_write(const char *path)
 static void
 empty_keep(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = via_io_open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, 0);
     struct stat st;
 
     pthread_mutex_lock(&empty.lock);

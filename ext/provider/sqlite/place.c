@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -79,15 +80,18 @@ via_place_fail_missing(struct via_error *e)
     return via_error_set(e, VIA_STORAGE_MISSING, "the storage of this add-on is missing");
 }
 
-/* Is the file at `path` one that a living process works on? */
-static bool
+/* May a living process work on the file at `path`? 1, 0, or -1 with errno when it cannot be told.
+ */
+static int
 claim_is_held(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    bool is_held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    int fd = via_io_open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    int is_held;
 
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -1 : 0;
+    is_held = flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    close(fd);
     return is_held;
 }
 
@@ -95,18 +99,20 @@ claim_is_held(const char *path)
 static int
 claim_open(const char *path)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = via_io_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 
     for (int i = 0; fd < 0 && errno == EEXIST && i < CLAIM_TRIES; i++) {
-        if (claim_is_held(path)) {
+        int is_held = claim_is_held(path);
+
+        if (is_held > 0)
             errno = EWOULDBLOCK;
+        if (is_held != 0)
             return -1;
-        }
         if (via_fs_remove(path, NULL) != VIA_OK) {
             errno = EACCES;
             return -1;
         }
-        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        fd = via_io_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     }
     return fd;
 }
