@@ -141,6 +141,36 @@ test_stopped(void)
           "what is stopped stays where it was");
 }
 
+/* Stopped after the exchange it is not undone: the new content is served, and whoever recovers
+ * reads the old. How far it was is not forgotten meanwhile. */
+static void
+test_restore_stopped_late(void)
+{
+    char snapshot[VIA_ID_SIZE], query[100];
+    struct via_error e = {0};
+    int settled = 0;
+
+    snprintf(
+        snapshot, sizeof snapshot, "%s",
+        live_sql("SELECT id FROM via_snapshots WHERE state='ready' AND reason IS NOT 'safety'"));
+    snprintf(query, sizeof query, "INSERT INTO via_restores(addon,snapshot) VALUES('db','%s')",
+             snapshot);
+    look_begin(66);
+    CHECK(sqlite3_exec(live_db, query, NULL, NULL, NULL) != SQLITE_OK && seen.last == 66,
+          "a restore is stopped while it reads what was there (at %d)", seen.last);
+    look_begin(0);
+    CHECK(strcmp(live_sql("SELECT state||' '||phase FROM via_operations ORDER BY id DESC LIMIT 1"),
+                 "running check") == 0,
+          "then it is not over");
+    CHECK(via_effects_recover(&settled, &e) == VIA_OK && settled == 1 && !seen.is_falling,
+          "whoever recovers ends it (%s)", e.message);
+    check_told("a restore that was resumed", 0, 0);
+    CHECK(strcmp(live_sql("SELECT state||' '||(safety_snapshot IS NOT NULL) FROM via_restores"
+                          " ORDER BY id DESC LIMIT 1"),
+                 "done 1") == 0,
+          "with what was there as a snapshot");
+}
+
 static void
 check_host(const char *what, const struct via_host_report *report, const struct via_error *e)
 {
@@ -194,6 +224,7 @@ main(void)
     make_source(path);
     test_long_work(path);
     test_stopped();
+    test_restore_stopped_late();
     test_host();
     via_root_set_path(live_root.path);
     test_short_work();
