@@ -182,6 +182,15 @@ proc alive {pid} {
 
 proc kill9 {pid} { catch {exec kill -KILL $pid}; wait_until {![alive $pid]} }
 
+# Run this file again in mounts of its own, which end with its process, however that ends; where
+# that is not permitted, go on as it is.
+proc own_mounts {} {
+    if {[owns_mounts] || [catch {exec unshare -m true}]} return
+    set ::env(VIA_TEST_OWN_MOUNTS) [pid]
+    exit [catch {exec unshare -m tclsh [file normalize [info script]] {*}$::argv <@stdin >@stdout 2>@stderr}]
+}
+proc owns_mounts {} { info exists ::env(VIA_TEST_OWN_MOUNTS) }
+
 # -- the agent ------------------------------------------------------------------
 
 # Start an agent on VIA_STATE_DIR, ready for requests: dict pid socket listen log.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 enum via_status
 via_sql_status(int rc)
@@ -65,6 +66,16 @@ errno_is_full(int err)
     return err == ENOSPC || err == EDQUOT;
 }
 
+bool
+via_sql_has_no_room(sqlite3 *db)
+{
+    const char *path = db ? sqlite3_db_filename(db, "main") : NULL;
+    struct statvfs v;
+
+    return path && *path && statvfs(path, &v) == 0 &&
+           (v.f_bavail == 0 || (v.f_files > 0 && v.f_favail == 0));
+}
+
 /* Was a file not opened because too many are? That passes, and says nothing of the file. */
 static bool
 errno_is_scarce(int err)
@@ -87,6 +98,8 @@ sql_fail_rc(struct via_sql *s, int rc)
     if (status == VIA_STATE_UNAVAILABLE &&
         (errno_is_scarce(err) || (s->db && errno_is_scarce(sqlite3_system_errno(s->db)))))
         status = VIA_OVERLOADED;
+    else if (status == VIA_STATE_UNAVAILABLE && via_sql_has_no_room(s->db))
+        status = VIA_DISK_FULL;
     if (status == VIA_CONTROL_BUSY)
         via_sql_fail(s, status, "another process is changing the control database; try again");
     else if (status == VIA_DISK_FULL)

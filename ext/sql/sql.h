@@ -78,6 +78,10 @@ enum via_status via_sql_fail(struct via_sql *s, enum via_status status, const ch
 /* Take the error out: returns its status, copies it to `e` (unless NULL) and clears the handle. */
 enum via_status via_sql_take(struct via_sql *s, struct via_error *e);
 
+/* Is there no room for a file, or no name for one, where the database is? SQLite's errno does not
+ * tell: what it cannot make, it tries to read. */
+bool via_sql_has_no_room(sqlite3 *db);
+
 /* Translate an SQLite result code, with the connection's sentence, into a status. */
 enum via_status via_sql_status(int rc);
 

@@ -12,7 +12,8 @@ via_pages_fail(sqlite3 *db, int rc, struct via_error *e)
 {
     int err = db ? sqlite3_system_errno(db) : 0;
 
-    if ((rc & 0xff) == SQLITE_FULL || err == ENOSPC || err == EDQUOT || err == EFBIG)
+    if ((rc & 0xff) == SQLITE_FULL || err == ENOSPC || err == EDQUOT || err == EFBIG ||
+        ((rc & 0xff) == SQLITE_CANTOPEN && via_sql_has_no_room(db)))
         return via_error_set(e, VIA_STORAGE_FULL,
                              "the disk that holds the add-ons is full; make room and try again");
     switch (rc & 0xff) {
