@@ -156,7 +156,7 @@ test_restore_stopped_late(void)
     snprintf(query, sizeof query, "INSERT INTO via_restores(addon,snapshot) VALUES('db','%s')",
              snapshot);
     look_begin(66);
-    CHECK(sqlite3_exec(live_db, query, NULL, NULL, NULL) != SQLITE_OK && seen.last == 66,
+    CHECK(sqlite3_exec(live_db, query, NULL, NULL, NULL) != SQLITE_OK && seen.last >= 66,
           "a restore is stopped while it reads what was there (at %d)", seen.last);
     look_begin(0);
     CHECK(strcmp(live_sql("SELECT state||' '||phase FROM via_operations ORDER BY id DESC LIMIT 1"),
