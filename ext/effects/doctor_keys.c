@@ -172,7 +172,8 @@ oldest_read(struct doctor *d, struct oldest *o)
     enum via_key_use use;
 
     *o = (struct oldest){0};
-    via_keyring_each(d->s->keys, oldest_take, o);
+    if (via_keyring_each(d->s->keys, oldest_take, o, &d->db->error) != VIA_OK)
+        return;
     while (via_sql_row(d->db, q))
         if (via_key_use_parse((const char *)sqlite3_column_text(q, 0), &use))
             oldest_add(o, use, (const char *)sqlite3_column_text(q, 1));
