@@ -30,7 +30,7 @@ key_is_gone(struct doctor *d, const char *kid)
     return lstat(path, &st) < 0 && errno == ENOENT;
 }
 
-/* Begin the finding. True: a backup has the key, and the line takes it from there. */
+/* Begin the finding. True: a backup may have the key, and the line takes it from there. */
 static bool
 missing_begin(struct doctor *d, struct doctor_finding *f, const char *kid)
 {
@@ -83,7 +83,8 @@ find_manifest_key(struct doctor *d, const char *kid)
                "%s is missing: the release of app %s (%d in all) is signed with it and is not"
                " valid without; %s",
                f.subject, first, count,
-               in_backup ? "a backup has the key" : "without a copy of the file, deploy anew");
+               in_backup ? "take it out of a backup or, where none has it, deploy anew"
+                         : "put a copy of the file back, or deploy anew");
     doctor_end(d, &f);
 }
 
@@ -114,13 +115,13 @@ check_mark(struct doctor *d, const struct via_mark *m)
         return;
     if (missing_begin(d, &f, m->kid)) {
         doctor_say(&f,
-                   "%s is missing: what the audit was signed with cannot be verified; a backup"
-                   " has the key",
+                   "%s is missing: what the audit was signed with cannot be verified; take it out"
+                   " of a backup or, where none has it, via keys rotate audit signs anew",
                    f.subject);
     } else {
         doctor_say(&f,
-                   "%s is missing: what the audit was signed with cannot be verified; without a"
-                   " copy of the file, sign anew what is whole",
+                   "%s is missing: what the audit was signed with cannot be verified; put a copy of"
+                   " the file back, or sign anew what is whole",
                    f.subject);
         doctor_advise(&f, "via keys rotate audit");
     }
