@@ -29,8 +29,9 @@ void via_effects_observe(const struct via_progress *progress);
  * of the operation then the second. `*part` is the caller's, for as long. */
 struct via_progress via_effects_observe_check(struct via_progress_part *part);
 
-/* Resume or undo every operation whose owner is dead, and remove storage whose retention is over.
- * *settled counts what was mended. For the agent's start and its tick. */
+/* Resume or undo every operation whose owner is dead, pay what runtime.db is owed, and remove
+ * storage whose retention is over. *settled counts what was mended. For the agent's start and its
+ * tick. */
 VIA_MUST_USE enum via_status via_effects_recover(int *settled, struct via_error *e);
 
 #endif
