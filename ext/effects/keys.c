@@ -77,10 +77,14 @@ retire_run(struct via_store *s, const struct via_operation *op, struct via_error
 {
     struct via_error why = {0};
     char use[16];
+    const char *kid = payload_parse(op, use);
 
-    if (via_keyring_remove(s->keys, payload_parse(op, use), &why) != VIA_OK)
-        return via_effect_fail(s, step_failed, op, &why, e);
-    return via_effect_step(s, step_done, op, NULL, e);
+    if (via_keyring_remove(s->keys, kid, &why) == VIA_OK)
+        return via_effect_step(s, step_done, op, NULL, e);
+    /* Gone, but not for good when the power fails now: whoever recovers sees to that. */
+    if (!via_keyring_has(s->keys, kid))
+        return via_error_set(e, why.status, "%s", why.message);
+    return via_effect_fail(s, step_failed, op, &why, e);
 }
 
 const struct via_effect via_effect_key_rotate = {
