@@ -81,7 +81,11 @@ const struct via_bounds *
 via_agent_bounds(struct via_agent *a)
 {
     if (!via_epoch_is(atomic_load(&a->epoch), atomic_load(&a->bounds_epoch))) {
-        pthread_mutex_lock(&a->bounds_mutex);
+        /* While a commit is under way everybody comes here: one reads, the others need not wait. */
+        if (via_epoch_now(atomic_load(&a->epoch)) != 0)
+            pthread_mutex_lock(&a->bounds_mutex);
+        else if (pthread_mutex_trylock(&a->bounds_mutex) != 0)
+            return atomic_load(&a->bounds);
         if (!via_epoch_is(atomic_load(&a->epoch), atomic_load(&a->bounds_epoch)))
             bounds_refresh(a);
         pthread_mutex_unlock(&a->bounds_mutex);
@@ -117,7 +121,7 @@ via_agent_mend(struct via_error *e)
     return VIA_OK;
 }
 
-/* A store for upkeep, in nobody's way. */
+/* A store for upkeep, in nobody's way and waiting for nobody. */
 static enum via_status
 upkeep_new(struct via_store **out, struct via_error *e)
 {
@@ -182,6 +186,7 @@ epoch_map(struct via_agent *a, struct via_error *e)
     if (via_epoch_open(&kept->epoch, &a->root, e) != VIA_OK)
         return e->status;
     atomic_store(&a->epoch, &kept->epoch);
+    atomic_store(&a->bounds_epoch, 0); /* another page counts anew */
     return VIA_OK;
 }
 

@@ -86,7 +86,7 @@ via_link_refuse_overloaded(struct link *l)
 enum MHD_Result
 via_link_queue_late(struct link *l, const struct via_http_headers *h)
 {
-    if (!l->r.has_body || h->has_expect || h->length > VIA_HTTP_SWALLOW_TIMES * (uint64_t)l->limit)
+    if (h->has_expect || h->length > VIA_HTTP_SWALLOW_TIMES * (uint64_t)l->limit)
         return via_link_queue(l);
     l->answered = true;
     l->swallowed = 1;

@@ -309,6 +309,11 @@ renames_reserved(const char *sql)
     for (; *sql; sql++) {
         unsigned char c = (unsigned char)*sql;
 
+        if (strncmp(sql, "\xEF\xBB\xBF", 3) == 0) { /* a blank, to SQLite */
+            inside = false;
+            sql += 2;
+            continue;
+        }
         if (!inside && strncasecmp(sql, "via_", 4) == 0)
             return true;
         inside = c == '_' || c == '$' || c >= 0x80 || (c >= '0' && c <= '9') ||

@@ -85,7 +85,7 @@ rows_apply(struct via_store *s, const struct rows *rows)
               " restart_reason = coalesce(excluded.restart_reason, restart_reason)");
     rows_copy(s, rows->tokens,
               "INSERT INTO tokens(rid, id, kind, instance, binding, audience, issued_at,"
-              " expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+              " expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING");
     rows_copy(s, rows->activations,
               "INSERT INTO activations(deploy, app, target, at) SELECT ?1, ?2, ?3, ?4"
               " WHERE NOT EXISTS (SELECT 1 FROM activations WHERE app = ?2 AND target = ?3"
@@ -164,6 +164,19 @@ debt_pay(struct via_store *s)
     return true;
 }
 
+/* In the control database's transaction: what is paid need not be known any more, and must not be
+ * paid again to another runtime.db. */
+static void
+debt_forget(struct via_store *s)
+{
+    char name[VIA_ID_SIZE];
+
+    if (!debt_find(s, name) && name[0])
+        via_sql_exec(&s->write, "DELETE FROM main.owed; DELETE FROM main.owed_instances;"
+                                "DELETE FROM main.owed_tokens; DELETE FROM main.owed_activations;"
+                                "DELETE FROM main.owed_audit");
+}
+
 /* In both transactions: what is applied is owed until both are committed. */
 static void
 debt_make(struct via_store *s)
@@ -173,10 +186,7 @@ debt_make(struct via_store *s)
     sqlite3_stmt *q;
 
     via_id_make("debt", name);
-    via_sql_exec(db, "DELETE FROM main.owed; DELETE FROM main.owed_instances;"
-                     "DELETE FROM main.owed_tokens; DELETE FROM main.owed_activations;"
-                     "DELETE FROM main.owed_audit;"
-                     "INSERT INTO main.owed_instances SELECT * FROM temp.o_instances;"
+    via_sql_exec(db, "INSERT INTO main.owed_instances SELECT * FROM temp.o_instances;"
                      "INSERT INTO main.owed_tokens SELECT * FROM temp.o_tokens;"
                      "INSERT INTO main.owed_activations SELECT * FROM temp.o_activations;"
                      "INSERT INTO main.owed_audit SELECT * FROM temp.o_audit");
@@ -189,11 +199,22 @@ debt_make(struct via_store *s)
 bool
 via_overlay_apply(struct via_store *s)
 {
-    if (overlay_is_empty(s) || !via_sql_ok(&s->write))
+    bool is_empty = overlay_is_empty(s);
+    struct via_error why = {0};
+
+    if (is_empty && s->immediate)
+        debt_forget(s);
+    if (is_empty || !via_sql_ok(&s->write))
         return false;
+    /* Owed until that is on disk: in a transaction of its own, for ours may fail after the control
+     * database's has forgotten it. */
+    if (s->immediate && via_overlay_pay(s, &why) != VIA_OK) {
+        via_sql_fail(&s->runtime, why.status, "%s", why.message);
+        return false;
+    }
     via_sql_exec(&s->runtime, "BEGIN IMMEDIATE");
     if (s->immediate)
-        (void)debt_pay(s);
+        debt_forget(s);
     rows_apply(s, &staged);
     if (s->immediate)
         debt_make(s);
@@ -204,13 +225,19 @@ enum via_status
 via_overlay_pay(struct via_store *s, struct via_error *e)
 {
     char name[VIA_ID_SIZE];
-    bool was_owed;
+    bool was_owed, is_raised;
 
     if (!debt_find(s, name))
         return via_sql_take(&s->write, e);
     via_sql_exec(&s->runtime, "BEGIN IMMEDIATE");
     was_owed = debt_pay(s);
+    /* A right may go with it, and whoever raised the epoch for that has settled it long ago. */
+    is_raised = was_owed && via_epoch_begin(&s->epoch);
+    if (was_owed && !is_raised)
+        via_sql_fail(&s->runtime, VIA_STATE_UNAVAILABLE, "run/epoch cannot be locked");
     via_sql_exec(&s->runtime, "COMMIT");
+    if (is_raised)
+        via_epoch_end(&s->epoch);
     via_ignore(via_sql_take(&s->write, e));
     via_ignore(via_sql_take(&s->runtime, e));
     if (!sqlite3_get_autocommit(s->runtime.db)) {
@@ -218,7 +245,7 @@ via_overlay_pay(struct via_store *s, struct via_error *e)
         via_ignore(via_sql_take(&s->runtime, NULL));
     }
     if (was_owed && e->status == VIA_OK)
-        via_log(VIA_LOG_INFO, "wrote the instances and tokens of a process that died committing");
+        via_log(VIA_LOG_INFO, "wrote the instances and tokens that runtime.db was owed");
     return e->status;
 }
 

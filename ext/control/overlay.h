@@ -5,8 +5,9 @@
  * asks for) commits the latter twice: with its control rows, as what runtime.db is owed, and then
  * in runtime.db, with the name of the debt. A process that dies in between has committed all the
  * same: whoever comes next pays for it. Until then a reader sees the control rows without their
- * runtime rows, as before the first instance registered; never the other way round. A transaction
- * of runtime rows alone owes nothing, and waits for no operator. */
+ * runtime rows, and what these were to end goes on; never the other way round. Paying raises the
+ * epoch, as the commit would have. A transaction of runtime rows alone owes nothing, and waits for
+ * no operator. */
 #ifndef VIA_CONTROL_OVERLAY_H
 #define VIA_CONTROL_OVERLAY_H
 

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct step {
     const char *sql;
@@ -302,19 +303,46 @@ schema_ensure_one(const struct via_root *root, const char *stem, const struct st
     return e->status;
 }
 
+/* A runtime.db that was just made is owed nothing: what the one before it had been paid went with
+ * it, and would come back as it was then. */
+static void
+schema_owe_nothing(const struct via_root *root, struct via_error *e)
+{
+    struct via_sql s = {0};
+    char path[VIA_PATH_SIZE];
+    sqlite3_stmt *q;
+
+    via_root_join(root, "control-plane.db", path);
+    via_sql_open(&s, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
+    via_root_join(root, "runtime.db", path);
+    q = via_sql_stmt(&s, "ATTACH ?1 AS rt");
+    via_sql_bind_text(&s, q, 1, path);
+    via_sql_run(&s, q);
+    via_sql_exec(&s, "INSERT INTO rt.paid(debt) SELECT debt FROM main.owed");
+    (void)via_sql_take(&s, e);
+    via_sql_close(&s);
+}
+
 enum via_status
 via_schema_ensure(const struct via_root *root, struct via_error *e)
 {
     struct via_lock lock = {.fd = -1};
+    char path[VIA_PATH_SIZE];
+    struct stat st;
+    bool is_new;
 
     if (via_lock_open(&lock, root, e) != VIA_OK)
         return e->status;
+    via_root_join(root, "runtime.db", path);
     if (!via_lock_take(&lock, VIA_LOCK_MIGRATE)) {
         (void)via_error_set(e, VIA_STATE_UNAVAILABLE, "the state root cannot be locked");
     } else if (schema_ensure_one(root, "control-plane", control_steps, COUNT(control_steps), &lock,
                                  e) == VIA_OK) {
-        via_ignore(
-            schema_ensure_one(root, "runtime", runtime_steps, COUNT(runtime_steps), &lock, e));
+        is_new = lstat(path, &st) < 0;
+        if (schema_ensure_one(root, "runtime", runtime_steps, COUNT(runtime_steps), &lock, e) ==
+                VIA_OK &&
+            is_new)
+            schema_owe_nothing(root, e);
     }
     via_lock_close(&lock);
     return e->status;
@@ -374,7 +402,7 @@ via_schema_open_runtime(struct via_sql *s, const struct via_root *root)
     via_root_join(root, "runtime.db", path);
     via_sql_open(s, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX);
     if (via_sql_ok(s))
-        (void)sqlite3_busy_timeout(s->db, 5000);
+        (void)sqlite3_busy_timeout(s->db, VIA_RUNTIME_TIMEOUT_MS);
     schema_pragmas(s);
     /* Many small writes, some of them caused by strangers: their log is kept short. */
     via_sql_exec(s, "PRAGMA wal_autocheckpoint = 128");

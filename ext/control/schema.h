@@ -25,6 +25,9 @@ void via_schema_make(struct via_sql *s, bool runtime);
 void via_schema_open(struct via_sql *s, const struct via_root *root, bool runtime_readonly,
                      bool overlay);
 
+/* How long a writer of runtime.db waits for another. */
+#define VIA_RUNTIME_TIMEOUT_MS 5000
+
 /* Open runtime.db alone, for writing. */
 void via_schema_open_runtime(struct via_sql *s, const struct via_root *root);
 

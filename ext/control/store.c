@@ -71,7 +71,10 @@ via_store_new(struct via_store **out, struct via_error *e)
     via_schema_open(&s->write, &s->root, true, true);
     if (via_sql_take(&s->write, e) != VIA_OK)
         goto failed;
+    /* Nobody is kept waiting for it: whoever begins a change, or recovers, is. */
+    (void)sqlite3_busy_timeout(s->runtime.db, 0);
     store_pay(s);
+    (void)sqlite3_busy_timeout(s->runtime.db, VIA_RUNTIME_TIMEOUT_MS);
     *out = s;
     return VIA_OK;
 failed:
@@ -143,8 +146,8 @@ via_store_begin(struct via_store *s, bool immediate, struct via_error *e)
     s->immediate = immediate;
     via_store_forget_intents(s);
     store_exec_begin(s, immediate);
-    if (immediate &&
-        via_overlay_is_owed(&s->write)) { /* somebody is between two commits, or died */
+    if (immediate && via_overlay_is_owed(
+                         &s->write)) { /* somebody is between two commits, died, or was refused */
         via_sql_exec(&s->write, "ROLLBACK");
         store_pay(s);
         store_exec_begin(s, immediate);

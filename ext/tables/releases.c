@@ -68,6 +68,7 @@ static const struct via_column binding_columns[] = {
     {"type", "TEXT", 0},
     {"mode", "TEXT", 0},
     {"generation", "INTEGER", 0},
+    {"binding_target", "TEXT", VIA_COL_ASIDE}, /* which the name had: '' is for every one */
 };
 
 const struct via_table via_table_release_bindings = {

@@ -105,7 +105,8 @@ token_put(const struct minting *m)
     via_guarded_free(token);
 }
 
-/* The rows of the generations that tokens are minted of now. The caller frees it. */
+/* The rows of the newest generations, which tokens are minted of now if they are active. The caller
+ * frees it. */
 static char *
 token_held(const struct run_instance *in, struct cli *cli)
 {
@@ -114,12 +115,13 @@ token_held(const struct run_instance *in, struct cli *cli)
     const char *text;
     char *copy;
 
-    cli_statement_init(&st, "SELECT json_group_array(g.rowid) AS held FROM via_release_bindings AS"
-                            " r JOIN via_generations AS g"
-                            " ON g.binding = r.binding AND g.addon_id = r.addon_id");
+    cli_statement_init(&st, "SELECT json_group_array(rid) AS held FROM (SELECT g.rowid AS rid,"
+                            " max(g.generation) FROM via_release_bindings AS r JOIN"
+                            " via_generations AS g ON g.binding = r.binding AND g.target ="
+                            " r.binding_target AND g.addon_id = r.addon_id");
     cli_statement_text(&st, " WHERE r.release = ", in->release);
     cli_statement_text(&st, " AND g.app = ", cli_app(cli));
-    cli_statement_put(&st, " AND g.status = 'active'");
+    cli_statement_put(&st, " GROUP BY g.binding)");
     cli_query(cli, &st, &rows);
     text = cli_rows_text(&rows, 0, "held");
     copy = strdup(text ? text : "[]");
@@ -136,13 +138,12 @@ run_token_is_outdated(const struct run_instance *in, struct cli *cli)
 
     if (!in->client || !in->held)
         return false;
-    cli_statement_init(&st, "SELECT 1 FROM via_release_bindings AS r JOIN via_generations AS g"
-                            " ON g.binding = r.binding AND g.addon_id = r.addon_id");
-    cli_statement_text(&st, " WHERE r.release = ", in->release);
+    cli_statement_init(&st, "SELECT 1 FROM via_generations AS g WHERE g.status = 'active'");
     cli_statement_text(&st, " AND g.app = ", cli_app(cli));
-    cli_statement_put(&st, " AND g.status = 'active' AND NOT EXISTS (SELECT 1 FROM via_generations"
-                           " AS h WHERE h.app = g.app AND h.binding = g.binding AND h.target ="
-                           " g.target AND h.addon_id = g.addon_id AND h.status <> 'revoked'");
+    cli_statement_text(&st, " AND g.rowid NOT IN (SELECT value FROM json_each(", in->held);
+    cli_statement_put(&st, ")) AND EXISTS (SELECT 1 FROM via_generations AS h WHERE h.app = g.app"
+                           " AND h.binding = g.binding AND h.target = g.target"
+                           " AND h.addon_id = g.addon_id AND h.status = 'revoked'");
     cli_statement_text(&st, " AND h.rowid IN (SELECT value FROM json_each(", in->held);
     cli_statement_put(&st, "))) LIMIT 1");
     cli_query(cli, &st, &rows);
