@@ -99,7 +99,8 @@ cli_appstate_instances(struct cli *cli, const char *target, const char *deploy,
     cli_statement_text(&st, " AND i.target = ", target);
     cli_statement_text(&st,
                        " AND (i.state = 'running' OR i.state = 'expired' AND i.deploy = ", deploy);
-    cli_statement_put(&st, ") ORDER BY i.id");
+    /* The last one that lives is asked: rather one that somebody looks after. */
+    cli_statement_put(&st, ") ORDER BY i.launcher IS NOT 'gone', i.id");
     cli_query(cli, &st, out);
 }
 

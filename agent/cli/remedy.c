@@ -213,7 +213,7 @@ facts_find(const struct cli *cli, enum via_status status, struct via_remedy_fact
                           cli_operand(cli, "ADDON_OR_BINDING")),
         .binding = binding_of(cli),
         .addon_state = cli->found_state,
-        .snapshot = cli->found_snapshot,
+        .snapshot = first_of(cli_option(cli, CLI_OPT_SNAPSHOT), cli->found_snapshot, NULL),
         .backup = cli->found_backup,
         .backup_sealed = cli->found_sealed,
         .is_unreadable = cli->found_unreadable,

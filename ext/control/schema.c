@@ -7,6 +7,7 @@
 #include "control/setting.h"
 #include "control/views.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -323,6 +324,21 @@ schema_owe_nothing(const struct via_root *root, struct via_error *e)
     via_sql_close(&s);
 }
 
+/* The control database is made before the other: alone the other is what is left of a root, and an
+ * empty one beside it would disown all storage. */
+static bool
+schema_is_lost(const struct via_root *root)
+{
+    char path[VIA_PATH_SIZE];
+    struct stat st;
+
+    via_root_join(root, "control-plane.db", path);
+    if (lstat(path, &st) == 0 || errno != ENOENT)
+        return false;
+    via_root_join(root, "runtime.db", path);
+    return lstat(path, &st) == 0;
+}
+
 enum via_status
 via_schema_ensure(const struct via_root *root, struct via_error *e)
 {
@@ -336,6 +352,9 @@ via_schema_ensure(const struct via_root *root, struct via_error *e)
     via_root_join(root, "runtime.db", path);
     if (!via_lock_take(&lock, VIA_LOCK_MIGRATE)) {
         (void)via_error_set(e, VIA_STATE_UNAVAILABLE, "the state root cannot be locked");
+    } else if (schema_is_lost(root)) {
+        (void)via_error_set(e, VIA_STATE_CORRUPT,
+                            "control-plane.db is gone from the state root, and runtime.db is not");
     } else if (schema_ensure_one(root, "control-plane", control_steps, COUNT(control_steps), &lock,
                                  e) == VIA_OK) {
         is_new = lstat(path, &st) < 0;

@@ -1,5 +1,5 @@
-/* doctor_audit.c: the audit against its signed heads. Whether every record is whole is
- * via_audit_verify()'s to say: it reads them all. */
+/* doctor_audit.c: the audit against its signed heads, and record by record while it is not so long
+ * that a look would not be one any more: via_audit_verify() reads any. */
 #include "base/clock.h"
 #include "control/chain.h"
 #include "effects/doctor_look.h"
@@ -9,6 +9,7 @@
 
 #define UNSIGNED_MS (10 * 60 * 1000) /* an agent signs each minute */
 #define PRUNE_MS 10000
+#define READ_RECORDS 200000 /* about a second's worth */
 
 static void
 look_broken(struct doctor *d, enum via_audit_stream stream, const struct via_mark *head)
@@ -60,17 +61,44 @@ look_unsigned(struct doctor *d, const struct via_mark *head)
     doctor_end(d, &f);
 }
 
+/* What only reading shows: a record that was taken out of the middle, or altered. */
+static void
+look_records(struct doctor *d)
+{
+    struct via_verdict v = {0};
+    struct via_error ignored = {0};
+    struct doctor_finding f;
+
+    if (via_sql_int(d->db,
+                    "SELECT coalesce((SELECT max(seq) - min(seq) FROM main.audit), 0)"
+                    " + coalesce((SELECT max(seq) - min(seq) FROM rt.audit), 0)",
+                    0) > READ_RECORDS ||
+        via_chain_verify(&d->s->root, d->s->keys, &v, &ignored) != VIA_OK || !v.broken[0] ||
+        v.lost_kid[0]) /* then the key is what is missing, and said */
+        return;
+    doctor_begin(&f, DOCTOR_AUDIT_BROKEN, v.broken);
+    doctor_say(&f, "the audit is not whole: record %s is missing, altered or out of its place",
+               v.broken);
+    doctor_advise(&f, "via audit verify");
+    doctor_end(d, &f);
+}
+
 void
 doctor_look_audit(struct doctor *d)
 {
     struct via_mark head;
+    bool is_continued = true;
 
     for (int i = 0; via_sql_ok(d->db) && i < VIA_STREAM_COUNT; i++) {
         if (via_chain_continues(d->db, (enum via_audit_stream)i, &head))
             look_unsigned(d, &head);
-        else
+        else {
             look_broken(d, (enum via_audit_stream)i, &head);
+            is_continued = false;
+        }
     }
+    if (is_continued && via_sql_ok(d->db))
+        look_records(d);
 }
 
 enum via_status

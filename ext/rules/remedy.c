@@ -47,6 +47,12 @@ has_sealed_backup(const struct via_remedy_facts *f)
 }
 
 static bool
+names_snapshot(const struct via_remedy_facts *f)
+{
+    return f->restores && is_known(f->snapshot);
+}
+
+static bool
 is_unreadable(const struct via_remedy_facts *f)
 {
     return f->is_unreadable;
@@ -175,9 +181,10 @@ static const struct remedy {
     {VIA_SNAPSHOT_NOT_FOUND, NULL,
      "via sql \"SELECT id, addon, app, state, created_at FROM via_snapshots\""},
     {VIA_SNAPSHOT_MISSING, NULL, "via doctor"},
+    {VIA_SNAPSHOT_CORRUPT, names_snapshot, "via addon snapshot-delete {snapshot}"},
     {VIA_SNAPSHOT_CORRUPT, NULL, "via addon snapshots {name}{of}"},
     {VIA_BACKUP_UNREADABLE, NULL, "ls -l {file}"},
-    {VIA_BACKUP_INVALID, NULL, "via backup list"},
+    {VIA_BACKUP_INVALID, NULL, "ls -l {folder}"}, /* another one */
     {VIA_BACKUP_UNTRUSTED, NULL, "via sql \"SELECT id, path, fingerprint FROM via_backups\""},
     {VIA_PASSPHRASE_REQUIRED, NULL, "{line} --passphrase-file FILE"},
     {VIA_PASSPHRASE_UNREADABLE, NULL, "ls -l {passphrase}"},
@@ -213,7 +220,9 @@ static const struct remedy {
     {VIA_READ_ONLY_BINDING, NULL,
      "via sql \"UPDATE via_bindings SET mode = 'rw' WHERE app = {app_sql} AND binding = "
      "{binding_sql}\" && " DEPLOY},
-    {VIA_ADDON_BLOCKED, NULL, "via addon set {name}{of} block_reads=null block_writes=null"},
+    {VIA_ADDON_BLOCKED, NULL,
+     "via addon set {name}{of} block_reads=null block_writes=null "
+     "block_reason=null"},
     {VIA_ADDON_DRAINING, NULL, "via status"},
 
     /* the launcher */

@@ -190,6 +190,9 @@ run_instance_look(const struct run_instance *in, struct cli *cli, struct run_sig
     active = run_token_active(in, cli);
     out->rotated = in->active && active && strcmp(active, in->active) != 0;
     free(active);
+    active = run_token_keys(cli);
+    out->rotated = out->rotated || (in->keys && active && strcmp(active, in->keys) != 0);
+    free(active);
     out->outdated = run_token_is_outdated(in, cli);
     return cli_ok(cli);
 }
@@ -211,6 +214,7 @@ run_instance_close(struct run_instance *in, struct cli *cli)
     run_token_forget(in);
     cli_rows_deinit(&in->bindings);
     free(in->active);
+    free(in->keys);
     via_lock_close(&in->lock);
     run_instance_init(in);
 }

@@ -101,7 +101,8 @@ struct run_instance {
     bool staged;   /* its files are in next/ */
     bool equipped; /* its tokens and bindings are written */
     char *active;  /* the bindings' active generations when tokens were minted */
-    char *held;    /* those of `client`: a JSON array of their rows */
+    char *keys; /* and the keys that signed: an older one's is worth nothing once it is retired */
+    char *held; /* those of `client`: a JSON array of their rows */
     int64_t renew_at_ms; /* via_clock_mono_ms: half the life of its tokens */
     int64_t clocks_ms;   /* the wall clock's lead over that one, as the tokens were minted */
 };
@@ -111,7 +112,7 @@ struct run_sight {
     bool stopped;                   /* the app has no deploy on the target any more */
     bool instance_stopped;          /* somebody stopped the instance */
     char deploy[VIA_ID_SIZE];       /* the newest otherwise */
-    bool rotated;                   /* other generations are active than were minted */
+    bool rotated;                   /* others are active than what tokens were minted of */
     bool outdated;                  /* one of `client` is revoked, and there is a newer one */
     char restart[VIA_MESSAGE_SIZE]; /* why somebody wants a restart, "" when nobody does */
 };
@@ -143,8 +144,10 @@ bool run_token_renew(struct run_instance *in, struct cli *cli, const struct run_
 /* Are they due: half their life is over, or the wall clock was set? */
 bool run_token_is_due(const struct run_instance *in);
 
-/* The active generations of the instance's bindings, as text to compare. The caller frees it. */
+/* The active generations of the instance's bindings, and the keys that sign, as text to compare.
+ * The caller frees it. */
 char *run_token_active(const struct run_instance *in, struct cli *cli);
+char *run_token_keys(struct cli *cli);
 
 /* Is a token of the environment good no more, and could a new one be had? */
 bool run_token_is_outdated(const struct run_instance *in, struct cli *cli);

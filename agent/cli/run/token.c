@@ -213,6 +213,23 @@ run_token_active(const struct run_instance *in, struct cli *cli)
     return copy;
 }
 
+char *
+run_token_keys(struct cli *cli)
+{
+    struct cli_statement st;
+    struct cli_rows rows;
+    const char *text;
+    char *copy;
+
+    cli_statement_init(&st, "SELECT group_concat(kid) AS keys FROM (SELECT kid FROM via_keys WHERE"
+                            " state = 'active' AND use IN ('workload', 'generation') ORDER BY 1)");
+    cli_query(cli, &st, &rows);
+    text = cli_rows_text(&rows, 0, "keys");
+    copy = strdup(text ? text : "");
+    cli_rows_deinit(&rows);
+    return copy;
+}
+
 bool
 run_token_is_due(const struct run_instance *in)
 {
@@ -227,6 +244,8 @@ run_token_renew(struct run_instance *in, struct cli *cli, const struct run_place
     struct minting m = {.cli = cli, .in = in, .place = place};
     /* Read first: a rotation in between is then seen at the next look. */
     char *active = run_token_active(in, cli);
+    /* But the first minting of a host makes them. */
+    char *keys = in->keys ? run_token_keys(cli) : NULL;
 
     in->renew_at_ms = INT64_MAX;
     in->clocks_ms = clocks_lead_ms();
@@ -239,10 +258,13 @@ run_token_renew(struct run_instance *in, struct cli *cli, const struct run_place
     token_put_client(&m);
     if (cli_ok(cli)) {
         free(in->active);
+        free(in->keys);
         in->active = active;
+        in->keys = keys ? keys : run_token_keys(cli);
         return true;
     }
     free(active);
+    free(keys);
     in->renew_at_ms = via_clock_mono_ms() + RETRY_MS;
     return false;
 }
