@@ -1,7 +1,8 @@
 # The focus of this file is failing anywhere: run a command once for every system call that changes
 # what is on disk, as a fresh process that is killed just before that call, or whose call fails
-# with EIO, ENOSPC or EINTR. State on disk changes by these calls alone, so between any two steps
-# of an operation lies one of the points.
+# with EIO, ENOSPC or EINTR. State on disk changes by these calls alone (and by memory that is
+# mapped, which is an index that SQLite makes anew), so between any two steps of an operation lies
+# one of the points. And once for every file of its own that it opens, with no descriptor left.
 #
 # VIA_FAULT_POINTS says how many points of an operation are tried: evenly spread, the first and
 # the last of each kind of fault included; `all` takes every one, and goes on until the fault is
@@ -12,17 +13,20 @@ if {[file writable /dev/shm]} { set ::env(VIA_TEST_TMP) /dev/shm }
 source [file join [file dirname [info script]] .. harness.tcl]
 source [file join [file dirname [info script]] whole.tcl]
 
+# An open counts where it makes or empties a file, an ioctl where it shares blocks; but where there
+# is no descriptor left, every open of a file of the test's own counts.
+set makes {openat mkdir mkdirat rename renameat renameat2 link linkat}
+set writes {write pwrite64 ftruncate fallocate copy_file_range fsync fdatasync}
+set removes {unlink unlinkat rmdir}
+set owns {chmod fchmod fchmodat chown fchown fchownat lchown}
 set ::faults [dict create \
-    KILL {write pwrite64 ftruncate fallocate copy_file_range fsync fdatasync rename renameat renameat2
-        unlink unlinkat mkdir mkdirat rmdir link linkat chmod fchmod fchmodat chown fchown fchownat
-        symlink} \
-    EIO {write pwrite64 ftruncate fallocate copy_file_range fsync fdatasync rename renameat renameat2
-        unlink unlinkat mkdir mkdirat rmdir link linkat} \
-    ENOSPC {write pwrite64 ftruncate fallocate copy_file_range fsync fdatasync rename renameat
-        renameat2 mkdir mkdirat link linkat} \
-    EINTR {write pwrite64 ftruncate fallocate copy_file_range fsync fdatasync}]
+    KILL [list {*}$makes {*}$writes {*}$removes {*}$owns symlink] \
+    EIO [list {*}$makes {*}$writes {*}$removes {*}$owns ioctl sync_file_range] \
+    ENOSPC [list {*}$makes {*}$writes ioctl] \
+    EINTR [list openat {*}$writes] \
+    EMFILE openat]
 
-set ::points_max [expr {[info exists ::env(VIA_FAULT_POINTS)] ? $::env(VIA_FAULT_POINTS) : 16}]
+set ::points_max [expr {[info exists ::env(VIA_FAULT_POINTS)] ? $::env(VIA_FAULT_POINTS) : 15}]
 
 set via $::build/via
 set vary $::build/vary
@@ -37,17 +41,30 @@ if {![testConstraint strace]} {
 
 # -- points -------------------------------------------------------------------------
 
-# The calls in a trace, in their order: a list of {call n}, the n-th of that call in some process.
-proc points_of {trace} {
+# What a call does to files of the test's own: `changes` them, `opens` what is there, or `nothing`.
+proc effect_of {call text} {
+    if {$call eq "ioctl"} { return [expr {[string match *FICLONE* $text] ? "changes" : "nothing"}] }
+    if {$call ne "openat"} { return changes }
+    if {[string first [file dirname $::env(VIA_STATE_DIR)]/ $text] < 0} { return nothing }
+    return [expr {[regexp {O_CREAT|O_TRUNC} $text] ? "changes" : "opens"}]
+}
+
+# The calls in a trace, in their order: a list of {call n}, the n-th of that call in some process,
+# that have one of `effects`. An open that is of another kind in another process is left out: there
+# the fault would be met as well.
+proc points_of {trace {effects changes}} {
     set points {}
     foreach line [split [read_file $trace] \n] {
-        if {![regexp {^(\d+)\s+(\w+)\(} $line - pid call]} continue
+        if {![regexp {^(\d+)\s+(\w+)\((.*)$} $line - pid call text]} continue
         set point [list $call [incr count($pid,$call)]]
-        if {![info exists seen($point)]} { lappend points [set seen($point) $point] }
+        set fits [expr {[effect_of $call $text] in $effects}]
+        if {![dict exists $points $point] || ($fits == ($call ne "openat"))} { dict set points $point $fits }
     }
-    file delete $trace
-    return $points
+    return [lmap {point fits} $points { if {$fits} {set point} else continue }]
 }
+
+# The calls that a point may be, for strace.
+proc traced {} { join [lsort -unique [concat {*}[dict values $::faults]]] , }
 
 # At most `max` of a list, evenly spread, the first and the last included.
 proc sample {list max} {
@@ -63,17 +80,16 @@ proc sample {list max} {
 # The points of `command`, at most `max` of a fault: a list of {fault call n}.
 proc points {command max} {
     set trace [scratch trace]
-    try_exec strace -f --seccomp-bpf -qq -e trace=[join [dict get $::faults KILL] ,] -e signal=none \
-        -o $trace {*}$command
-    set all [points_of $trace]
+    try_exec strace -f --seccomp-bpf -qq -y -e trace=[traced] -e signal=none -o $trace {*}$command
     set chosen {}
     dict for {fault calls} $::faults {
         set may {}
-        foreach point $all {
+        foreach point [points_of $trace [expr {$fault eq "EMFILE" ? {changes opens} : "changes"}]] {
             if {[lindex $point 0] in $calls} { lappend may [list $fault {*}$point] }
         }
         lappend chosen {*}[sample $may $max]
     }
+    file delete $trace
     return $chosen
 }
 
@@ -82,6 +98,7 @@ proc points_beyond {points} {
     set last {}
     foreach point $points {
         lassign $point fault call n
+        if {$call in {openat ioctl}} continue ;# there are more of them, which are no points
         set key [list $fault $call]
         if {![dict exists $last $key] || [dict get $last $key] < $n} { dict set last $key $n }
     }
@@ -132,10 +149,14 @@ proc answer_complaints {r fault} {
     }
     if {$code eq {}} { return [list "no code: $said"] }
     dict incr ::told "$fault $code"
-    # No pipe is ever full in that way, nor is a disk when a file gets shorter.
-    set may_be_full [expr {$fault eq "ENOSPC" && ![regexp {<pipe:|^ftruncate\(.*, 0\)} [dict get $r hit]]}]
+    # No pipe is ever full in that way, nor is a disk when a file gets shorter. What SQLite cannot make
+    # it opens to read, and forgets why: it is the disk that is asked then, and that has room here.
+    set may_be_full [expr {$fault eq "ENOSPC"
+        && ![regexp {<pipe:|^ftruncate\(.*, 0\)|^openat\((?!.*O_EXCL)} [dict get $r hit]]}]
     set is_full [expr {$code in {disk_full storage_full}}]
-    if {$code in {internal_error out_of_memory usage} || ($is_full && $fault in {EIO EINTR}) || (!$is_full && $may_be_full)} {
+    # Nor is anything missing or broken because of a call that failed.
+    set is_lie [regexp {_(missing|corrupt|not_found|not_a_file|not_a_database|invalid)$} $code]
+    if {$code in {internal_error out_of_memory usage} || $is_lie || ($is_full && $fault ne "ENOSPC") || (!$is_full && $may_be_full)} {
         return [list "of all codes: $said"]
     }
     return {}
@@ -145,9 +166,9 @@ proc answer_complaints {r fault} {
 
 # Try the points of `command`, each on a copy of the root `base` ("" is no root). After each, the
 # root is looked at, mended (`via doctor --fix`, or an agent's start), and must be sound but for the
-# findings in `allowed`; then `check` is evaluated in the caller's frame, with the answer (ok,
-# refused, killed) in ::answer: a list of complaints; then it must be sound without exception.
-# The result is every complaint with its point. How many points were met is noted.
+# findings in `allowed`; then `check` is evaluated in the caller's frame, with the point in ::point
+# and the answer (ok, refused, killed) in ::answer: a list of complaints; then it must be sound
+# without exception. The result is every complaint with its point. How many points were met is noted.
 proc sweep {what base command allowed check} {
     set complaints {}
     set met {}
@@ -155,7 +176,8 @@ proc sweep {what base command allowed check} {
     set index 0
     set ::told {}
     root_from $base
-    set todo [points $command [expr {$::points_max eq "all" ? "all" : max(2, $::points_max / 4)}]]
+    set todo [points $command [expr {$::points_max eq "all" ? "all"
+        : max(2, $::points_max / [dict size $::faults])}]]
     set beyond [expr {$::points_max eq "all" ? [points_beyond $todo] : {}}]
     while {$todo ne {} || $beyond ne {}} {
         set further [expr {$todo eq {}}]
@@ -165,6 +187,7 @@ proc sweep {what base command allowed check} {
         root_from $base
         set found {}
         if {[catch {
+            set ::point $point
             set r [run_into $point $command]
             set ::answer [dict get $r answer]
             if {[dict get $r hit] eq {}} {
