@@ -122,7 +122,8 @@ cli_sql(struct cli *cli)
     return 1;
 }
 
-/* Open the add-on as the shell will: one that cannot would go on with an empty database in memory. */
+/* Open the add-on as the shell will: one that cannot would go on with an empty database in memory.
+ */
 static void
 shell_check(struct cli *cli, const char *id)
 {

@@ -136,8 +136,10 @@ const struct cli_verb cli_verbs[] = {
     {"via", NULL, "status", "", 0, 0, "Show this host on one screen; exits 1 when it is degraded.",
      "via status", cli_status},
     {"via", NULL, "doctor", "", 0, BIT(FIX),
-     "List what is wrong with this host and how to mend it; exits 1 while anything is. What is only\n"
-     "worth knowing (info) is no fault, and what is not Via's is never touched. --fix mends what is\n"
+     "List what is wrong with this host and how to mend it; exits 1 while anything is. What is "
+     "only\n"
+     "worth knowing (info) is no fault, and what is not Via's is never touched. --fix mends what "
+     "is\n"
      "safe to mend.",
      "via doctor --fix", cli_doctor},
     {"via", NULL, "sql", "[STATEMENT]", 0, 0,
