@@ -278,8 +278,10 @@ daemon_start(struct daemon *d, const struct options *o, struct via_error *e)
         daemon_confine(d, e) != VIA_OK || via_agent_open(&d->agent, e) != VIA_OK)
         return e->status;
     via_routes_handler(&d->agent, &d->handler);
-    if (daemon_serve(d, &d->unix_fd, &d->unix_server, e) != VIA_OK ||
-        daemon_serve(d, &d->tcp_fd, &d->tcp_server, e) != VIA_OK || daemon_announce(d, e) != VIA_OK)
+    /* Announced first: whoever is answered finds it there. Until then they wait to be accepted. */
+    if (daemon_announce(d, e) != VIA_OK ||
+        daemon_serve(d, &d->unix_fd, &d->unix_server, e) != VIA_OK ||
+        daemon_serve(d, &d->tcp_fd, &d->tcp_server, e) != VIA_OK)
         return e->status;
     if (pthread_create(&d->tick, NULL, tick_main, d) != 0)
         return via_error_set(e, VIA_OUT_OF_MEMORY, "cannot start a thread");
