@@ -353,6 +353,7 @@ static void
 walk_entry(struct walk *w, int folder, const char *name, const char *relative, int depth)
 {
     struct stat st;
+    bool is_via;
 
     if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0) /* gone meanwhile */
         return;
@@ -367,11 +368,14 @@ walk_entry(struct walk *w, int folder, const char *name, const char *relative, i
         check_temporary(w, folder, name, relative);
         return;
     }
-    doctor_stray_note(w->d, relative, st.st_mode);
-    check_owner(w, relative, &st);
-    check_mode(w, relative, &st);
-    if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {
-        walk_into(w, folder, name, relative, depth + 1);
+    is_via = doctor_stray_note(w->d, relative, st.st_mode);
+    if (is_via) {
+        check_owner(w, relative, &st);
+        check_mode(w, relative, &st);
+    }
+    if (S_ISDIR(st.st_mode)) {
+        if (is_via && depth < DEPTH_MAX)
+            walk_into(w, folder, name, relative, depth + 1);
         return;
     }
     check_wal(w, relative, &st);

@@ -117,8 +117,8 @@ void doctor_look_schema(struct doctor *d);
 void doctor_look_files(struct doctor *d);
 
 /* doctor_strays.c: files that are none of Via's, where Via has its own. Note one in the walk,
- * unless its name tells that it belongs there. */
-void doctor_stray_note(struct doctor *d, const char *relative, mode_t type);
+ * unless its name tells that it belongs there; false when it is none of Via's. */
+bool doctor_stray_note(struct doctor *d, const char *relative, mode_t type);
 
 /* Decide about those that were noted. */
 void doctor_look_strays(struct doctor *d);

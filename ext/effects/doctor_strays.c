@@ -170,18 +170,19 @@ kind_of(const char *relative, bool is_folder)
     return KIND_OWN;
 }
 
-void
+bool
 doctor_stray_note(struct doctor *d, const char *relative, mode_t type)
 {
     enum kind kind = kind_of(relative, S_ISDIR(type));
     sqlite3_stmt *q;
 
     if (kind == KIND_OWN)
-        return;
+        return true;
     q = via_sql_stmt(d->db, "INSERT OR IGNORE INTO temp.seen_strays(path, is_work) VALUES(?1, ?2)");
     via_sql_bind_text(d->db, q, 1, relative);
     via_sql_bind_int(d->db, q, 2, kind == KIND_WORK);
     via_sql_run(d->db, q);
+    return kind == KIND_WORK;
 }
 
 /* -- rows ---------------------------------------------------------------------------- */
