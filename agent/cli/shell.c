@@ -145,11 +145,15 @@ cli_addon_shell(struct cli *cli)
     struct cli_rows rows;
 
     cli_addon_check(cli, id);
-    cli_statement_init(&st, "SELECT 'file:' || addon_id || '?vfs=via&operator=1' AS uri, present, "
-                            "addon_id FROM via_storage");
-    cli_addon_put_id(cli, &st, " WHERE addon_id = ");
+    cli_statement_init(&st, "SELECT 'file:' || a.id || '?vfs=via&operator=1' AS uri, "
+                            "a.state = 'destroyed' AS destroyed, s.present, a.id AS addon_id "
+                            "FROM via_addons a LEFT JOIN via_storage s ON s.addon_id = a.id");
+    cli_addon_put_id(cli, &st, " WHERE a.id = ");
     cli_query(cli, &st, &rows);
-    if (rows.count == 0 || !cli_rows_integer(&rows, 0, "present"))
+    if (rows.count > 0 && cli_rows_integer(&rows, 0, "destroyed"))
+        cli_refuse(cli, VIA_STATE_INVALID, "add-on %s is destroyed and cannot be opened",
+                   cli_operand(cli, "NAME"));
+    else if (rows.count == 0 || !cli_rows_integer(&rows, 0, "present"))
         cli_refuse(cli, VIA_STORAGE_MISSING, "the database file of add-on %s is missing",
                    cli_operand(cli, "NAME"));
     if (cli_is_shown(cli))
