@@ -28,7 +28,7 @@ CONTROL  := access addon addon_set app audit backup binding chain chain_verify c
             instance key manifest mark moved operation options overlay profile prune purge reason release replica \
             restore schedule schema setting snapshot store token views witness
 ARCHIVE  := member reader seal writer
-PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow sqlite/header \
+PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow sqlite/growth sqlite/header \
             sqlite/hold sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/restore \
             sqlite/source sqlite/storage sqlite/transfer sqlite/verify sqlite/watch
 EFFECTS  := addon backup copies doctor doctor_audit doctor_backups doctor_exports doctor_files \

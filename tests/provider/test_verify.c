@@ -6,8 +6,12 @@
 #include "scratch.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -52,7 +56,7 @@ verify_as(bool is_foreign, struct via_error *e)
     struct via_verify v;
 
     *e = (struct via_error){0};
-    via_verify_begin(&v, path, is_foreign);
+    via_verify_begin(&v, path, is_foreign, NULL);
     via_verify_give_way(&v);
     via_verify_attend(&v, NULL, NULL);
     return via_verify_end(&v, e);
@@ -121,10 +125,103 @@ test_sound(void)
           "but it is where it comes from elsewhere (%s)", e.message);
     for (int is_foreign = 0; is_foreign < 2; is_foreign++) {
         e = (struct via_error){0};
-        via_verify_begin(&v, path, is_foreign);
+        via_verify_begin(&v, path, is_foreign, NULL);
         via_verify_attend(&v, NULL, &refusing);
         CHECK(via_verify_end(&v, &e) == VIA_OPERATION_INTERRUPTED, "it can be stopped");
     }
+}
+
+struct writer {
+    struct via_growth growth;
+    int from, to;
+    int64_t bytes, given_up_at; /* -1: never */
+};
+
+/* Write a copy behind the check's back, piece by piece. */
+static void *
+grow(void *arg)
+{
+    struct writer *w = arg;
+    char piece[16 * PAGE];
+
+    for (int64_t at = 0; at < w->bytes; at += (int64_t)sizeof piece) {
+        ssize_t n = pread(w->from, piece, sizeof piece, at);
+
+        if (w->given_up_at >= 0 && at >= w->given_up_at) {
+            via_growth_give_up(&w->growth);
+            return NULL;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        if (n <= 0 || pwrite(w->to, piece, (size_t)n, at) != n)
+            CHECK(false, "a piece is written");
+        via_growth_tell(&w->growth, at + n);
+    }
+    via_growth_end(&w->growth);
+    return NULL;
+}
+
+/* Check the database at `path` while it is copied. */
+static enum via_status
+verify_growing(int64_t given_up_at, char digest[65], struct via_error *e)
+{
+    struct writer w = {.given_up_at = given_up_at};
+    char copy[600];
+    struct via_follow follow;
+    struct via_error ignored = {0};
+    struct via_verify v;
+    pthread_t thread;
+    struct stat st;
+
+    (void)snprintf(copy, sizeof copy, "%s.copy", path);
+    w.from = open(path, O_RDONLY);
+    w.to = open(copy, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    CHECK(fstat(w.from, &st) == 0 && ftruncate(w.to, w.bytes = st.st_size) == 0, "a copy begins");
+    via_growth_open(&w.growth);
+    *e = (struct via_error){0};
+    via_follow_begin(&follow, w.to, &w.growth);
+    via_verify_begin(&v, copy, false, &w.growth);
+    pthread_create(&thread, NULL, grow, &w);
+    via_verify_attend(&v, &follow, NULL);
+    pthread_join(thread, NULL);
+    via_ignore(via_verify_end(&v, e));
+    via_ignore(via_follow_end(&follow, digest, &ignored));
+    via_growth_close(&w.growth);
+    close(w.to);
+    close(w.from);
+    unlink(copy);
+    return e->status;
+}
+
+static void
+test_growing(void)
+{
+    char digest[65] = "", whole[65] = "none";
+    struct via_growth growth;
+    struct via_follow follow;
+    long leaf = page_of("t", "/002/");
+    struct via_error e = {0};
+    struct stat st;
+    int fd = open(path, O_RDWR);
+    char before[2];
+
+    CHECK(fd >= 0 && fstat(fd, &st) == 0, "there is a database");
+    via_growth_open(&growth);
+    via_growth_tell(&growth, st.st_size);
+    via_growth_end(&growth);
+    via_follow_begin(&follow, fd, &growth);
+    CHECK(via_follow_end(&follow, whole, &e) == VIA_OK, "it has a digest");
+    via_growth_close(&growth);
+    CHECK(verify_growing(-1, digest, &e) == VIA_OK && strcmp(digest, whole) == 0,
+          "a copy that grows is sound, and the same (%s)", e.message);
+    CHECK(pread(fd, before, 2, (leaf - 1) * PAGE) == 2 &&
+              pwrite(fd, "zz", 2, (leaf - 1) * PAGE) == 2 &&
+              verify_growing(-1, digest, &e) == VIA_STORAGE_CORRUPT && strcmp(digest, whole) != 0,
+          "damage in it is found (%s)", e.message);
+    CHECK(pwrite(fd, before, 2, (leaf - 1) * PAGE) == 2, "and taken back");
+    digest[0] = '\0';
+    CHECK(verify_growing(st.st_size / 2, digest, &e) != VIA_OK && !digest[0],
+          "who copies gives up, and nobody waits or says that it is sound (%s)", e.message);
+    close(fd);
 }
 
 static void
@@ -187,6 +284,7 @@ main(void)
     snprintf(path, sizeof path, "%s/t.db", scratch_folder());
     make();
     test_sound();
+    test_growing();
     test_damage();
     test_no_memory();
     test_no_database();

@@ -56,19 +56,23 @@ via_capture_read(const char *path, const struct via_progress *progress,
                  struct via_snapshot_facts *out, struct via_error *e)
 {
     struct via_error why = {0};
+    struct via_growth growth;
     struct via_verify verify;
     struct via_follow follow;
     int fd;
 
     if (via_capture_open(path, &fd, &out->size_bytes, &why) != VIA_OK)
         return via_error_set(e, why.status, "%s", why.message);
-    via_follow_begin(&follow, fd);
-    via_follow_tell(&follow, out->size_bytes);
-    via_verify_begin(&verify, path, false);
+    via_growth_open(&growth);
+    via_growth_tell(&growth, out->size_bytes);
+    via_growth_end(&growth);
+    via_follow_begin(&follow, fd, &growth);
+    via_verify_begin(&verify, path, false, NULL);
     via_verify_attend(&verify, &follow, progress);
-    via_ignore(via_verify_end(&verify, &why));
-    via_ignore(
-        via_follow_end(&follow, why.status == VIA_OK ? out->size_bytes : -1, out->digest, &why));
+    if (via_verify_end(&verify, &why) != VIA_OK)
+        via_growth_give_up(&growth);
+    via_ignore(via_follow_end(&follow, out->digest, &why));
+    via_growth_close(&growth);
     close(fd);
     return why.status == VIA_OK ? VIA_OK : capture_fail(&why, e);
 }

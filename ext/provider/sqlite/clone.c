@@ -12,15 +12,19 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CLONE_CHUNK ((int64_t)1 << 20)
-#define CLONE_CHUNK_PACED ((int64_t)1 << 18) /* while others write: at most two before the disk */
+#define CLONE_AHEAD ((int64_t)1 << 23) /* of the disk, at most */
+#define CLONE_NAP_NS 100000
+#define CLONE_NAPS 20
+#define CLONE_QUIET_MS 1000 /* without a change: nobody writes any more */
 #define CLONE_LISTEN_MS 250
 #define CLONE_SHORT (-1) /* in place of an errno: the file ends too early */
 
@@ -96,35 +100,85 @@ child_copy_some(int from, int to, int64_t at, size_t n, bool *by_kernel)
     return child_pass(from, to, at, n);
 }
 
-/* Write out `n` bytes at `at` as they come. While others write, wait for what went before: their
- * syncs would queue behind all that the disk has been given. */
-static void
-child_write_out(int to, int64_t at, int64_t n, bool is_paced)
-{
-    int64_t before = at < CLONE_CHUNK ? 0 : at - CLONE_CHUNK;
+/* How the child goes about its work. Whoever commits waits for the disk, and so for all that the
+ * disk was given before: it is never given much, and less and less as others commit more often. */
+struct child_pace {
+    const char *log;
+    struct timespec last; /* change of the log that was seen */
+    int64_t last_ms;
+    enum { PACE_FAST, PACE_SLOW, PACE_SLOWEST } is;
+};
 
-    (void)sync_file_range(to, at, n, SYNC_FILE_RANGE_WRITE);
-    if (is_paced && at > 0)
-        (void)sync_file_range(to, before, at - before, SYNC_FILE_RANGE_WAIT_BEFORE);
+/* Has the log changed since the last look? */
+static bool
+pace_look(struct child_pace *p)
+{
+    if (!via_clone_is_changed(p->log, &p->last))
+        return false;
+    if (p->is == PACE_FAST)
+        (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
+    p->last_ms = via_clock_mono_ms();
+    p->is = PACE_SLOWEST;
+    return true;
+}
+
+/* Let somebody else's commit by, which syncs what the child has written with its own. False when
+ * none comes soon. */
+static bool
+pace_let_by(struct child_pace *p)
+{
+    for (int i = 0; i < CLONE_NAPS; i++) {
+        if (pace_look(p))
+            return true;
+        (void)nanosleep(&(struct timespec){.tv_nsec = CLONE_NAP_NS}, NULL);
+    }
+    return false;
+}
+
+/* After `n` bytes at `at`: write them out. Returns 0 or errno: an error is told once, to the first
+ * who asks. */
+static int
+pace_step(struct child_pace *p, int to, int64_t at, int64_t n)
+{
+    (void)pace_look(p);
+    if (sync_file_range(to, at, n, SYNC_FILE_RANGE_WRITE) < 0 && errno != ENOSYS)
+        return errno;
+    if (p->is == PACE_FAST && at / CLONE_AHEAD == (at + n) / CLONE_AHEAD)
+        return 0;
+    if (p->is == PACE_SLOWEST) {
+        if (sync_file_range(to, at, n, SYNC_FILE_RANGE_WAIT_BEFORE) < 0 && errno != ENOSYS)
+            return errno;
+        if (pace_let_by(p))
+            return 0;
+    }
+    while (fdatasync(to) < 0)
+        if (errno != EINTR)
+            return errno;
+    p->is = via_clock_mono_ms() - p->last_ms < CLONE_QUIET_MS ? PACE_SLOW : PACE_FAST;
+    return 0;
 }
 
 static int
 child_copy(const struct via_clone *c, int from, int out)
 {
-    bool by_kernel = true, is_paced = false;
-    struct timespec last = {0};
+    struct child_pace pace = {.log = c->log};
+    static const int64_t chunks[] = {
+        [PACE_FAST] = 1 << 20, [PACE_SLOW] = 1 << 17, [PACE_SLOWEST] = 1 << 15};
+    bool by_kernel = true;
     int64_t at = 0, told = 0;
+    int err;
 
     if (ioctl(c->to, FICLONE, from) == 0) /* of a file that is longer, the rest is cut */
         return ftruncate(c->to, c->size_bytes) == 0 ? 0 : errno;
     /* Room for all of it at once: a full disk is met before anybody else is hurt. */
-    if (fallocate(c->to, 0, 0, c->size_bytes) < 0 && errno != EOPNOTSUPP && errno != ENOSYS &&
-        errno != EINTR)
+    if (fallocate(c->to, 0, 0, c->size_bytes) < 0 &&
+        ((errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR) ||
+         ftruncate(c->to, c->size_bytes) < 0))
         return errno;
-    (void)via_clone_is_changed(c->log, &last);
+    (void)pace_look(&pace);
     (void)posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
     while (at < c->size_bytes) {
-        int64_t chunk = is_paced ? CLONE_CHUNK_PACED : CLONE_CHUNK;
+        int64_t chunk = chunks[pace.is];
         int64_t n = c->size_bytes - at < chunk ? c->size_bytes - at : chunk;
         ssize_t got = child_copy_some(from, c->to, at, (size_t)n, &by_kernel);
 
@@ -135,8 +189,9 @@ child_copy(const struct via_clone *c, int from, int out)
         at += got;
         if (at - told < chunk && at < c->size_bytes)
             continue;
-        is_paced |= via_clone_is_changed(c->log, &last);
-        child_write_out(c->to, told, at - told, is_paced);
+        err = pace_step(&pace, c->to, told, at - told);
+        if (err != 0)
+            return err;
         child_say(out, told = at, 0, false);
     }
     return 0;

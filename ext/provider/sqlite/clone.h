@@ -14,7 +14,8 @@ struct via_clone {
     const char *log;    /* path: while this file changes, others write, and go first; or NULL */
     int to;             /* descriptor of an empty file */
     int64_t size_bytes; /* how much of it */
-    /* Called several times a second with the bytes that are there; false asks to stop. */
+    /* Called several times a second with the bytes that are there, in a file that has its whole
+     * size as soon as it has any; false asks to stop. */
     bool (*tell)(void *arg, int64_t bytes);
     void *arg;
 };

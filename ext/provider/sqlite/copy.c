@@ -14,6 +14,7 @@
 struct copy_run {
     const struct via_copy *c;
     int64_t size_bytes;
+    struct via_growth growth;
     struct via_follow *follow; /* NULL: there is to be no digest */
     struct via_verify verify;
     bool is_verifying;
@@ -49,6 +50,13 @@ copy_tell(struct copy_run *run, int from, int to, int percent)
     return via_progress_tell(&told, percent);
 }
 
+static void
+copy_verify(struct copy_run *run)
+{
+    via_verify_begin(&run->verify, run->c->path, run->c->is_foreign, &run->growth);
+    run->is_verifying = true;
+}
+
 static bool
 copy_tell_pages(void *arg, int percent)
 {
@@ -60,8 +68,10 @@ copy_tell_cloned(void *arg, int64_t bytes)
 {
     struct copy_run *run = arg;
 
-    if (run->follow)
-        via_follow_tell(run->follow, bytes);
+    via_growth_tell(&run->growth, bytes);
+    /* The file has its whole size now; rows can be looked at only when they are all there. */
+    if (bytes > 0 && !run->is_verifying && !run->c->is_foreign)
+        copy_verify(run);
     return copy_tell_pages(run, run->size_bytes > 0 ? (int)(bytes * 100 / run->size_bytes) : 100);
 }
 
@@ -127,8 +137,8 @@ copy_settle(struct copy_run *run, struct via_error *e)
         return via_error_set_errno(e, VIA_IO_ERROR, errno, "the copy cannot be read back");
     if (st.st_size != run->size_bytes)
         return via_error_set(e, VIA_IO_ERROR, "the copy has not the size of the content");
-    if (run->follow)
-        via_follow_tell(run->follow, run->size_bytes);
+    via_growth_tell(&run->growth, run->size_bytes);
+    via_growth_end(&run->growth);
     /* A check of the whole opens it as anybody would: let it leave no log behind. */
     return via_header_put(run->c->fd, run->c->is_foreign ? VIA_HEADER_PLAIN : run->c->header, e);
 }
@@ -138,12 +148,30 @@ copy_check(struct copy_run *run, struct via_error *e)
 {
     struct via_progress progress = {copy_tell_checked, run};
 
-    via_verify_begin(&run->verify, run->c->path, run->c->is_foreign);
-    run->is_verifying = true;
+    if (!run->is_verifying)
+        copy_verify(run);
     via_verify_attend(&run->verify, run->follow, &progress);
+    run->is_verifying = false;
     if (via_verify_end(&run->verify, e) != VIA_OK)
         return e->status;
     return via_header_put(run->c->fd, run->c->header, e);
+}
+
+/* Let go of the threads, and take what they have to say. */
+static enum via_status
+copy_end(struct copy_run *run, enum via_status status, struct via_snapshot_facts *out,
+         struct via_error *e)
+{
+    struct via_error ignored = {0};
+
+    if (status != VIA_OK)
+        via_growth_give_up(&run->growth);
+    if (run->is_verifying)
+        via_ignore(via_verify_end(&run->verify, &ignored));
+    if (run->follow && via_follow_end(run->follow, out->digest, e) != VIA_OK)
+        status = e->status;
+    via_growth_close(&run->growth);
+    return status;
 }
 
 enum via_status
@@ -154,8 +182,9 @@ via_copy_make(const struct via_copy *c, struct via_pin *pin, struct via_snapshot
     struct via_follow follow;
     enum via_status status;
 
+    via_growth_open(&run.growth);
     if (c->header == VIA_HEADER_KEPT)
-        via_follow_begin(run.follow = &follow, c->fd);
+        via_follow_begin(run.follow = &follow, c->fd, &run.growth);
     status = copy_content(&run, pin, e);
     via_pin_close(pin); /* the log may be folded in again */
     if (status == VIA_OK)
@@ -163,8 +192,5 @@ via_copy_make(const struct via_copy *c, struct via_pin *pin, struct via_snapshot
     if (status == VIA_OK)
         status = copy_check(&run, e);
     out->size_bytes = run.size_bytes;
-    if (run.follow &&
-        via_follow_end(&follow, status == VIA_OK ? run.size_bytes : -1, out->digest, e) != VIA_OK)
-        status = e->status;
-    return status;
+    return copy_end(&run, status, out, e);
 }

@@ -15,15 +15,11 @@
 static int64_t
 follow_wait(struct via_follow *f, int64_t at)
 {
-    int64_t more;
+    int64_t there;
 
-    pthread_mutex_lock(&f->lock);
-    f->read_bytes = at;
-    while (f->there_bytes <= at && !f->is_end)
-        pthread_cond_wait(&f->news, &f->lock);
-    more = f->there_bytes - at;
-    pthread_mutex_unlock(&f->lock);
-    return more > 0 ? more : 0;
+    atomic_store(&f->read_bytes, at);
+    there = via_growth_wait(f->growth, at + 1);
+    return there > at ? there - at : 0;
 }
 
 /* Take in `n` bytes at `at` where they lie. False where that cannot be done: pages that do not come
@@ -97,34 +93,16 @@ follow_thread(void *arg)
 }
 
 void
-via_follow_begin(struct via_follow *f, int fd)
+via_follow_begin(struct via_follow *f, int fd, struct via_growth *growth)
 {
     sigset_t all, before;
 
-    *f = (struct via_follow){.fd = fd, .page_bytes = sysconf(_SC_PAGESIZE)};
-    pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->news, NULL);
+    *f = (struct via_follow){.fd = fd, .growth = growth, .page_bytes = sysconf(_SC_PAGESIZE)};
     /* Signals are for the threads of the program that we are a guest in. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     f->has_thread = pthread_create(&f->thread, NULL, follow_thread, f) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-static void
-follow_put(struct via_follow *f, int64_t bytes, bool is_end)
-{
-    pthread_mutex_lock(&f->lock);
-    f->there_bytes = bytes;
-    f->is_end = is_end;
-    pthread_cond_signal(&f->news);
-    pthread_mutex_unlock(&f->lock);
-}
-
-void
-via_follow_tell(struct via_follow *f, int64_t bytes)
-{
-    follow_put(f, bytes, false);
 }
 
 void
@@ -137,31 +115,23 @@ via_follow_give_way(struct via_follow *f)
 int
 via_follow_percent(struct via_follow *f)
 {
-    int percent;
+    int64_t there = atomic_load(&f->growth->there_bytes);
 
-    pthread_mutex_lock(&f->lock);
-    percent = f->there_bytes > 0 ? (int)(f->read_bytes * 100 / f->there_bytes) : 0;
-    pthread_mutex_unlock(&f->lock);
-    return percent;
+    return there > 0 ? (int)(atomic_load(&f->read_bytes) * 100 / there) : 0;
 }
 
 enum via_status
-via_follow_end(struct via_follow *f, int64_t bytes, char digest[65], struct via_error *e)
+via_follow_end(struct via_follow *f, char digest[65], struct via_error *e)
 {
-    int err;
-
-    follow_put(f, bytes, true);
     if (f->has_thread)
         (void)pthread_join(f->thread, NULL);
     else
         follow_main(f);
-    pthread_cond_destroy(&f->news);
-    pthread_mutex_destroy(&f->lock);
-    err = f->err;
-    if (bytes < 0)
+    if (atomic_load(&f->growth->there_bytes) < 0)
         return VIA_OK;
     for (size_t i = 0; i < sizeof f->digest; i++)
         digest[i] = f->digest[i];
-    return err ? via_error_set_errno(e, VIA_IO_ERROR, err, "what was written cannot be read back")
-               : VIA_OK;
+    return f->err ? via_error_set_errno(e, VIA_IO_ERROR, f->err,
+                                        "what was written cannot be read back")
+                  : VIA_OK;
 }

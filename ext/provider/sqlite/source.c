@@ -381,7 +381,7 @@ via_sqlite_check(struct via_sql *sql, bool is_quick, const struct via_progress *
 
     if (!progress)
         return source_check(sql, is_quick, complaint, size);
-    via_watch_begin(&watch, sql, is_quick, progress);
+    via_watch_begin(&watch, sql, is_quick, NULL, progress);
     sound = source_check(sql, is_quick, complaint, size);
     via_watch_end(&watch);
     return sound;

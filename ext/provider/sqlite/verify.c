@@ -126,7 +126,7 @@ verify_thread(void *arg)
 /* -- its owner ----------------------------------------------------------------------- */
 
 void
-via_verify_begin(struct via_verify *v, const char *path, bool is_foreign)
+via_verify_begin(struct via_verify *v, const char *path, bool is_foreign, struct via_growth *growth)
 {
     pthread_condattr_t clock;
     sigset_t all, before;
@@ -145,7 +145,7 @@ via_verify_begin(struct via_verify *v, const char *path, bool is_foreign)
     via_sql_exec(&v->sql, "PRAGMA cell_size_check = ON");
     if (is_foreign) /* each row is looked up in every index */
         via_sql_exec(&v->sql, "PRAGMA cache_size = -32768");
-    via_watch_begin(&v->watch, &v->sql, !is_foreign, NULL);
+    via_watch_begin(&v->watch, &v->sql, !is_foreign, growth, NULL);
     /* Signals are for the threads of the program that we are a guest in. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -25,8 +25,10 @@ struct via_verify {
 };
 
 /* Begin to check `path`, a database that nobody writes, and that nobody else has open when it is
- * foreign. Cannot fail: without a thread the work is done in via_verify_end(). */
-void via_verify_begin(struct via_verify *v, const char *path, bool is_foreign);
+ * foreign. It may still grow to its size behind the check (NULL: it is all there). Cannot fail:
+ * without a thread the work is done in via_verify_end(). */
+void via_verify_begin(struct via_verify *v, const char *path, bool is_foreign,
+                      struct via_growth *growth);
 
 /* Until its end tell `progress` (NULL: nobody), several times a second, how far it is: or `follow`
  * (NULL: none), when that is slower. It is stopped when the answer is false. */

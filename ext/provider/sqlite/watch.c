@@ -35,6 +35,8 @@ watch_read(sqlite3_file *file, void *bytes, int n, sqlite3_int64 at)
         (struct via_watch *)((char *)file->pMethods - offsetof(struct via_watch, methods));
     int64_t read = atomic_fetch_add(&w->read_bytes, n) + n;
 
+    if (w->growth && via_growth_wait(w->growth, at + n) < 0)
+        return SQLITE_IOERR_READ;
     if (w->progress && read - w->told_bytes >= WATCH_TELL_BYTES) {
         w->told_bytes = read;
         if (!watch_tell(w))
@@ -60,7 +62,7 @@ methods_bytes(const sqlite3_io_methods *m)
 }
 
 void
-via_watch_begin(struct via_watch *w, struct via_sql *sql, bool is_quick,
+via_watch_begin(struct via_watch *w, struct via_sql *sql, bool is_quick, struct via_growth *growth,
                 const struct via_progress *progress)
 {
     sqlite3_int64 mapped = 0, size = 0;
@@ -68,6 +70,7 @@ via_watch_begin(struct via_watch *w, struct via_sql *sql, bool is_quick,
     memset(w, 0, sizeof *w);
     w->db = sql->db;
     w->is_quick = is_quick;
+    w->growth = growth;
     w->progress = progress;
     if (!sql->db || sqlite3_file_control(sql->db, "main", SQLITE_FCNTL_FILE_POINTER, &w->file) ||
         !w->file || !w->file->pMethods) {
