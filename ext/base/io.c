@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int
@@ -25,6 +27,38 @@ via_io_sync(int fd)
         rc = fsync(fd);
     while (rc < 0 && errno == EINTR);
     return rc;
+}
+
+int
+via_io_sync_begin(struct via_io_sync *s, int fd)
+{
+    struct iocb order = {.aio_lio_opcode = IOCB_CMD_FDSYNC, .aio_fildes = (uint32_t)fd};
+    struct iocb *orders[] = {&order};
+
+    if (via_io_sync_end(s) < 0)
+        return -1;
+    if (s->context == 0 && !s->is_refused)
+        s->is_refused = syscall(SYS_io_setup, 1, &s->context) < 0;
+    if (!s->is_refused)
+        s->is_under_way = syscall(SYS_io_submit, s->context, 1, orders) == 1;
+    return s->is_under_way ? 0 : via_io_sync(fd);
+}
+
+int
+via_io_sync_end(struct via_io_sync *s)
+{
+    struct io_event event;
+    long n;
+
+    if (!s->is_under_way)
+        return 0;
+    do
+        n = syscall(SYS_io_getevents, s->context, 1, 1, &event, NULL);
+    while (n < 0 && errno == EINTR);
+    s->is_under_way = false;
+    if (n == 1 && event.res < 0)
+        errno = (int)-event.res;
+    return n == 1 && event.res == 0 ? 0 : -1;
 }
 
 int

@@ -4,6 +4,7 @@
 #ifndef VIA_BASE_IO_H
 #define VIA_BASE_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -13,6 +14,21 @@ int via_io_open(int folder, const char *path, int flags, mode_t mode);
 
 /* fsync(2). 0, or -1 with errno. */
 int via_io_sync(int fd);
+
+/* A sync that goes on while its caller does something else. Zero is one that has not begun. What
+ * the kernel keeps for it goes with the process: it is for one that ends soon. */
+struct via_io_sync {
+    unsigned long context; /* the kernel's; 0: none */
+    bool is_refused;       /* the kernel does not do it: each sync is waited for */
+    bool is_under_way;
+};
+
+/* Begin to sync what has been written to `fd`, when the sync before has ended. 0, or -1 with errno:
+ * of either. */
+int via_io_sync_begin(struct via_io_sync *s, int fd);
+
+/* Wait for the end of the sync that was begun, if any. 0, or -1 with errno. */
+int via_io_sync_end(struct via_io_sync *s);
 
 /* Write all `n` bytes. 0, or -1 with errno; some of them may be written then. */
 int via_io_put(int fd, const void *bytes, size_t n);

@@ -351,6 +351,28 @@ test_read(void)
     close(ends[0]);
 }
 
+static void
+test_sync(void)
+{
+    struct via_io_sync sync = {0}, refused = {.is_refused = true}, none = {0};
+    int ends[2] = {-1, -1}, fd = open(at("synced"), O_RDWR | O_CREAT, 0600), rc = 0;
+
+    for (int i = 0; i < 3 && rc == 0; i++)
+        rc = write(fd, "more", 4) == 4 ? via_io_sync_begin(&sync, fd) : -1;
+    CHECK(rc == 0 && via_io_sync_end(&sync) == 0 && !sync.is_under_way,
+          "syncs go on one after the other, and end");
+    CHECK(via_io_sync_end(&sync) == 0 && via_io_sync_end(&none) == 0, "none needs no end");
+    CHECK(via_io_sync_begin(&refused, fd) == 0 && !refused.is_under_way,
+          "where the kernel refuses, it is waited for");
+    CHECK(pipe(ends) == 0 && (via_io_sync_begin(&sync, ends[1]) < 0 || via_io_sync_end(&sync) < 0),
+          "what cannot be synced is told");
+    close(ends[0]);
+    close(ends[1]);
+    CHECK(via_io_sync_begin(&sync, ends[1]) < 0 && errno == EBADF, "as is what is not open");
+    close(fd);
+    unlink(at("synced"));
+}
+
 int
 main(void)
 {
@@ -363,6 +385,7 @@ main(void)
     top = folder;
     test_read();
     test_write();
+    test_sync();
     test_failed_write();
     test_replace_is_atomic();
     test_links();

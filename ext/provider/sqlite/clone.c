@@ -107,6 +107,7 @@ struct child_pace {
     struct timespec last; /* change of the log that was seen */
     int64_t last_ms;
     enum { PACE_FAST, PACE_SLOW, PACE_SLOWEST } is;
+    struct via_io_sync sync;
 };
 
 /* Has the log changed since the last look? */
@@ -151,9 +152,9 @@ pace_step(struct child_pace *p, int to, int64_t at, int64_t n)
         if (pace_let_by(p))
             return 0;
     }
-    while (fdatasync(to) < 0)
-        if (errno != EINTR)
-            return errno;
+    if (via_io_sync_begin(&p->sync, to) < 0 ||
+        (p->is != PACE_FAST && via_io_sync_end(&p->sync) < 0))
+        return errno;
     p->is = via_clock_mono_ms() - p->last_ms < CLONE_QUIET_MS ? PACE_SLOW : PACE_FAST;
     return 0;
 }
@@ -194,7 +195,7 @@ child_copy(const struct via_clone *c, int from, int out)
             return err;
         child_say(out, told = at, 0, false);
     }
-    return 0;
+    return via_io_sync_end(&pace.sync) < 0 ? errno : 0;
 }
 
 static _Noreturn void
