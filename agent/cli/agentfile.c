@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/root.h"
 
 #include <errno.h>
@@ -49,6 +50,20 @@ agent_read(const char *path, struct cli_agent *out)
     return status;
 }
 
+/* By the lock that dies with it: its process id may be somebody else's by now. */
+static bool
+agent_lives(const struct via_root *root, pid_t pid)
+{
+    struct via_lock lock;
+    bool lives;
+
+    if (via_lock_open(&lock, root, NULL) != VIA_OK)
+        return kill(pid, 0) == 0 || errno != ESRCH;
+    lives = via_lock_is_held(&lock, VIA_LOCK_AGENT);
+    via_lock_close(&lock);
+    return lives;
+}
+
 enum via_status
 cli_agent_find(struct cli_agent *out, struct via_error *e)
 {
@@ -62,7 +77,7 @@ cli_agent_find(struct cli_agent *out, struct via_error *e)
     if (agent_read(path, out) != VIA_OK || out->pid <= 0)
         return via_error_set(e, VIA_AGENT_NOT_RUNNING, "no agent serves the state root %s",
                              root.path);
-    if (kill((pid_t)out->pid, 0) < 0 && errno == ESRCH)
+    if (!agent_lives(&root, (pid_t)out->pid))
         return via_error_set(e, VIA_AGENT_NOT_RUNNING,
                              "the agent of the state root %s (pid %lld) is gone", root.path,
                              (long long)out->pid);
@@ -101,8 +116,12 @@ agent_exchange(const struct cli_agent *agent, const struct via_buf *request, int
     char part[4096];
     ssize_t n;
 
+    if (fd < 0 && errno == ENOENT)
+        return via_error_set(e, VIA_AGENT_UNREACHABLE,
+                             "the socket %s of the agent (pid %lld) is gone", agent->socket,
+                             (long long)agent->pid);
     /* A pid may be another's by now; a socket without a listener tells for certain. */
-    if (fd < 0 && (errno == ECONNREFUSED || errno == ENOENT))
+    if (fd < 0 && errno == ECONNREFUSED)
         return via_error_set(e, VIA_AGENT_NOT_RUNNING, "the agent (pid %lld) is gone",
                              (long long)agent->pid);
     if (fd < 0)

@@ -1,6 +1,7 @@
 #include "cli/remedy.h"
 
 #include "cli/addon.h"
+#include "cli/agentfile.h"
 #include "cli/verbs.h"
 
 #include "base/id.h"
@@ -245,7 +246,8 @@ void
 cli_remedy_put(const struct cli *cli, enum via_status status, struct via_buf *b)
 {
     enum { LINE, UNOPENED, UNPLACED, HELP, REMEDY, TEXTS };
-    char state[VIA_PATH_SIZE], backup[VIA_PATH_SIZE];
+    char state[VIA_PATH_SIZE], backup[VIA_PATH_SIZE], pid[24];
+    struct cli_agent agent;
     struct via_buf texts[TEXTS] = {0};
     struct via_remedy_facts f;
 
@@ -267,6 +269,10 @@ cli_remedy_put(const struct cli *cli, enum via_status status, struct via_buf *b)
     if (status == VIA_STATE_CORRUPT) {
         backup_look(backup);
         f.backup = backup;
+    }
+    if (status == VIA_AGENT_UNREACHABLE && cli_agent_find(&agent, NULL) == VIA_OK) {
+        (void)snprintf(pid, sizeof pid, "%lld", (long long)agent.pid);
+        f.agent = pid;
     }
     via_remedy_put(&f, &texts[REMEDY]);
     cli_remedy_put_line(cli, via_buf_text(&texts[REMEDY]), b);

@@ -1,7 +1,7 @@
 /* remedy.c: which line for which situation, and what its words stand for.
  *
- * {app} {name} {binding} {snapshot} {backup} {from} {file} {passphrase} {command} {state}: what is
- * known, else the word to fill in. {bind}: the binding, else the usual one. {app_sql}
+ * {app} {name} {binding} {snapshot} {backup} {from} {file} {passphrase} {command} {state} {agent}:
+ * what is known, else the word to fill in. {bind}: the binding, else the usual one. {app_sql}
  * {binding_sql}: literals of a statement in double quotes. {of}: " --app APP" when the app is
  * known. {on}: " --target T", where it has to be said; {target}: wherever. {folder}: where FILE is.
  * {line} {rest} {unopened} {unplaced} {help}: see remedy.h. */
@@ -89,6 +89,12 @@ is_deploy_over(const struct via_remedy_facts *f)
 }
 
 static bool
+has_agent(const struct via_remedy_facts *f)
+{
+    return is_known(f->agent);
+}
+
+static bool
 names_generation(const struct via_remedy_facts *f)
 {
     return f->names_generation;
@@ -158,6 +164,8 @@ static const struct remedy {
     {VIA_CONTROL_BUSY, NULL, "{line}{rest}"},
     {VIA_AGENT_VERSION_MISMATCH, NULL, "via status"},
     {VIA_AGENT_NOT_RUNNING, NULL, "viad --state-dir {state}"},
+    /* What does not answer does not end when it is asked to; nothing is lost when it is killed. */
+    {VIA_AGENT_UNREACHABLE, has_agent, "kill -KILL {agent} && sleep 1 && viad --state-dir {state}"},
     {VIA_AGENT_UNREACHABLE, NULL, "viad --state-dir {state}"},
     {VIA_KEY_NOT_FOUND, NULL, "via keys list"},
     {VIA_KEY_ACTIVE, NULL, "via keys list"},
@@ -297,6 +305,7 @@ static const struct slot {
     {"snapshot", FACT(snapshot), "ID", AS_WORD},
     {"backup", FACT(backup), "FILE", AS_WORD},
     {"state", FACT(state_dir), "DIR", AS_WORD},
+    {"agent", FACT(agent), "PID", AS_WORD},
     {"from", FACT(from), "FILE", AS_WORD},
     {"file", FACT(file), "FILE", AS_WORD},
     {"passphrase", FACT(passphrase), "FILE", AS_WORD},

@@ -37,6 +37,7 @@ struct via_remedy_facts {
     const char *unplaced; /* the same without its state root */
     const char *help;     /* what explains it; NULL: nobody typed anything */
     const char *state_dir;
+    const char *agent; /* the process id of the agent */
     const char *from;
     const char *file;
     const char *passphrase;
