@@ -29,8 +29,8 @@ CONTROL  := access addon addon_set app audit backup binding chain chain_verify c
             restore schedule schema setting snapshot store token views witness
 ARCHIVE  := member reader seal writer
 PROVIDER := provider sqlite/capture sqlite/clone sqlite/copy sqlite/export sqlite/follow sqlite/growth sqlite/header \
-            sqlite/hold sqlite/import sqlite/pages sqlite/pin sqlite/place sqlite/restore \
-            sqlite/source sqlite/storage sqlite/transfer sqlite/verify sqlite/watch
+            sqlite/hold sqlite/import sqlite/pace sqlite/pages sqlite/pin sqlite/place sqlite/restore \
+            sqlite/source sqlite/storage sqlite/task sqlite/transfer sqlite/verify sqlite/watch
 EFFECTS  := addon backup copies doctor doctor_audit doctor_backups doctor_exports doctor_files \
             doctor_host doctor_keys doctor_mend doctor_rows doctor_schema doctor_strays effects host \
             keys pack restore schedule step

@@ -106,8 +106,10 @@ addon_kind(const char *name, bool is_folder)
 
     if (is_deeper(name))
         return KIND_OWN;
+    if (strcmp(name, "snapshots") == 0)
+        return KIND_OWN;
     if (is_folder)
-        return strcmp(name, "snapshots") == 0 ? KIND_OWN : KIND_STRANGE;
+        return KIND_STRANGE;
     if (name_is_database(name, VIA_PLACE_DATA))
         return KIND_OWN;
     if (name_is_of(name, "backup", &rest) && strcmp(rest, VIA_PLACE_UNDER_WAY) == 0)
@@ -147,7 +149,8 @@ storage_kind(const char *inside, bool is_folder)
 static enum kind
 type_kind(const char *name, bool is_folder)
 {
-    return is_deeper(name) || (is_folder && strcmp(name, "sqlite") == 0) ? KIND_OWN : KIND_STRANGE;
+    (void)is_folder; /* something else in its place is wrong, and not strange */
+    return is_deeper(name) || strcmp(name, "sqlite") == 0 ? KIND_OWN : KIND_STRANGE;
 }
 
 static enum kind

@@ -63,7 +63,7 @@ via_capture_read(const char *path, const struct via_progress *progress,
 
     if (via_capture_open(path, &fd, &out->size_bytes, &why) != VIA_OK)
         return via_error_set(e, why.status, "%s", why.message);
-    via_growth_open(&growth);
+    via_growth_init(&growth);
     via_growth_tell(&growth, out->size_bytes);
     via_growth_end(&growth);
     via_follow_begin(&follow, fd, &growth);
@@ -72,7 +72,7 @@ via_capture_read(const char *path, const struct via_progress *progress,
     if (via_verify_end(&verify, &why) != VIA_OK)
         via_growth_give_up(&growth);
     via_ignore(via_follow_end(&follow, out->digest, &why));
-    via_growth_close(&growth);
+    via_growth_deinit(&growth);
     close(fd);
     return why.status == VIA_OK ? VIA_OK : capture_fail(&why, e);
 }

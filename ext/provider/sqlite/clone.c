@@ -4,27 +4,21 @@
  * lives on in it; and it is killed with its parent. */
 #include "provider/sqlite/clone.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "provider/sqlite/pace.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CLONE_AHEAD ((int64_t)1 << 23) /* of the disk, at most */
-#define CLONE_NAP_NS 100000
-#define CLONE_NAPS 20
-#define CLONE_QUIET_MS 1000 /* without a change: nobody writes any more */
 #define CLONE_LISTEN_MS 250
 #define CLONE_SHORT (-1) /* in place of an errno: the file ends too early */
 
@@ -34,19 +28,6 @@ struct clone_news {
     int err;       /* errno, or CLONE_SHORT */
     int is_end;
 };
-
-/* The child calls it too. */
-bool
-via_clone_is_changed(const char *path, struct timespec *last)
-{
-    struct timespec before = *last;
-    struct stat st;
-
-    if (!path || stat(path, &st) < 0)
-        return false;
-    *last = st.st_mtim;
-    return before.tv_sec != 0 && (before.tv_sec != last->tv_sec || before.tv_nsec != last->tv_nsec);
-}
 
 /* -- the child --------------------------------------------------------------------- */
 
@@ -100,75 +81,17 @@ child_copy_some(int from, int to, int64_t at, size_t n, bool *by_kernel)
     return child_pass(from, to, at, n);
 }
 
-/* How the child goes about its work. Whoever commits waits for the disk, and so for all that the
- * disk was given before: it is never given much, and less and less as others commit more often. */
-struct child_pace {
-    const char *log;
-    struct timespec last; /* change of the log that was seen */
-    int64_t last_ms;
-    enum { PACE_FAST, PACE_SLOW, PACE_SLOWEST } is;
-    struct via_io_sync sync;
-};
-
-/* Has the log changed since the last look? */
-static bool
-pace_look(struct child_pace *p)
-{
-    if (!via_clone_is_changed(p->log, &p->last))
-        return false;
-    if (p->is == PACE_FAST)
-        (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
-    p->last_ms = via_clock_mono_ms();
-    p->is = PACE_SLOWEST;
-    return true;
-}
-
-/* Let somebody else's commit by, which syncs what the child has written with its own. False when
- * none comes soon. */
-static bool
-pace_let_by(struct child_pace *p)
-{
-    for (int i = 0; i < CLONE_NAPS; i++) {
-        if (pace_look(p))
-            return true;
-        (void)nanosleep(&(struct timespec){.tv_nsec = CLONE_NAP_NS}, NULL);
-    }
-    return false;
-}
-
-/* After `n` bytes at `at`: write them out. Returns 0 or errno: an error is told once, to the first
- * who asks. */
-static int
-pace_step(struct child_pace *p, int to, int64_t at, int64_t n)
-{
-    (void)pace_look(p);
-    if (sync_file_range(to, at, n, SYNC_FILE_RANGE_WRITE) < 0 && errno != ENOSYS)
-        return errno;
-    if (p->is == PACE_FAST && at / CLONE_AHEAD == (at + n) / CLONE_AHEAD)
-        return 0;
-    if (p->is == PACE_SLOWEST) {
-        if (sync_file_range(to, at, n, SYNC_FILE_RANGE_WAIT_BEFORE) < 0 && errno != ENOSYS)
-            return errno;
-        if (pace_let_by(p))
-            return 0;
-    }
-    if (via_io_sync_begin(&p->sync, to) < 0 ||
-        (p->is != PACE_FAST && via_io_sync_end(&p->sync) < 0))
-        return errno;
-    p->is = via_clock_mono_ms() - p->last_ms < CLONE_QUIET_MS ? PACE_SLOW : PACE_FAST;
-    return 0;
-}
-
 static int
 child_copy(const struct via_clone *c, int from, int out)
 {
-    struct child_pace pace = {.log = c->log};
-    static const int64_t chunks[] = {
-        [PACE_FAST] = 1 << 20, [PACE_SLOW] = 1 << 17, [PACE_SLOWEST] = 1 << 15};
+    struct via_pace pace;
     bool by_kernel = true;
     int64_t at = 0, told = 0;
-    int err;
+    struct stat st;
+    int err = 0;
 
+    if (fstat(from, &st) < 0 || st.st_size < c->size_bytes)
+        return CLONE_SHORT;
     if (ioctl(c->to, FICLONE, from) == 0) /* of a file that is longer, the rest is cut */
         return ftruncate(c->to, c->size_bytes) == 0 ? 0 : errno;
     /* Room for all of it at once: a full disk is met before anybody else is hurt. */
@@ -176,10 +99,10 @@ child_copy(const struct via_clone *c, int from, int out)
         ((errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR) ||
          ftruncate(c->to, c->size_bytes) < 0))
         return errno;
-    (void)pace_look(&pace);
+    via_pace_begin(&pace, c->log, c->to);
     (void)posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
-    while (at < c->size_bytes) {
-        int64_t chunk = chunks[pace.is];
+    while (at < c->size_bytes && err == 0) {
+        int64_t chunk = pace.chunk_bytes;
         int64_t n = c->size_bytes - at < chunk ? c->size_bytes - at : chunk;
         ssize_t got = child_copy_some(from, c->to, at, (size_t)n, &by_kernel);
 
@@ -190,12 +113,10 @@ child_copy(const struct via_clone *c, int from, int out)
         at += got;
         if (at - told < chunk && at < c->size_bytes)
             continue;
-        err = pace_step(&pace, c->to, told, at - told);
-        if (err != 0)
-            return err;
+        err = via_pace_step(&pace, told, at - told);
         child_say(out, told = at, 0, false);
     }
-    return via_io_sync_end(&pace.sync) < 0 ? errno : 0;
+    return err != 0 ? err : via_pace_end(&pace);
 }
 
 static _Noreturn void

@@ -7,25 +7,21 @@
 
 #include "via/model.h"
 
-#include <time.h>
-
 struct via_clone {
     const char *from;   /* path */
     const char *log;    /* path: while this file changes, others write, and go first; or NULL */
     int to;             /* descriptor of an empty file */
     int64_t size_bytes; /* how much of it */
-    /* Called several times a second with the bytes that are there, in a file that has its whole
-     * size as soon as it has any; false asks to stop. */
+    /* Called several times a second with the bytes that are there, at first none, in a file that
+     * has its whole size as soon as it has any; false asks to stop. */
     bool (*tell)(void *arg, int64_t bytes);
     void *arg;
 };
 
-/* Has the file `path` (NULL: never) changed since the last look, which was *last (0: none)? */
-bool via_clone_is_changed(const char *path, struct timespec *last);
-
-/* Copy; where the file system can share blocks, they are shared. *is_refused is true when no
- * process could be made and nothing was done. VIA_STORAGE_FULL, VIA_STORAGE_CORRUPT when the file
- * is shorter, VIA_OPERATION_INTERRUPTED, VIA_IO_ERROR. */
+/* Copy; where the file system can share blocks, they are shared. The copy is given to the disk as
+ * it grows, and its end is not synced. *is_refused is true when no process could be made and
+ * nothing was done. VIA_STORAGE_FULL, VIA_STORAGE_CORRUPT when the file is shorter,
+ * VIA_OPERATION_INTERRUPTED, VIA_IO_ERROR. */
 VIA_MUST_USE enum via_status via_clone_run(const struct via_clone *c, bool *is_refused,
                                            struct via_error *e);
 

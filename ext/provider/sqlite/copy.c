@@ -3,12 +3,16 @@
 #include "base/error.h"
 #include "provider/sqlite/clone.h"
 #include "provider/sqlite/follow.h"
+#include "provider/sqlite/pace.h"
 #include "provider/sqlite/pages.h"
 #include "provider/sqlite/verify.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Up to here a process to copy it costs more than it saves. */
+#define COPY_SMALL ((int64_t)1 << 18)
 
 /* A copy under way. */
 struct copy_run {
@@ -18,7 +22,7 @@ struct copy_run {
     struct via_follow *follow; /* NULL: there is to be no digest */
     struct via_verify verify;
     bool is_verifying;
-    struct timespec log_time;
+    struct via_pace_seen log;
     bool is_written; /* somebody writes the content meanwhile, and goes first */
 };
 
@@ -29,15 +33,13 @@ copy_percent(const struct copy_run *run)
     return run->c->is_foreign ? 10 : 50;
 }
 
-/* Is the content being written? Then the threads give way, and for good. */
+/* Is the content being written? Then those who read behind give way, and for good. */
 static void
 copy_look(struct copy_run *run)
 {
-    run->is_written = run->is_written || via_clone_is_changed(run->c->log, &run->log_time);
-    if (run->is_written && run->follow)
-        via_follow_give_way(run->follow);
-    if (run->is_written && run->is_verifying)
-        via_verify_give_way(&run->verify);
+    run->is_written = run->is_written || via_pace_sees(run->c->log, &run->log);
+    if (run->is_written)
+        via_growth_give_way(&run->growth);
 }
 
 static bool
@@ -120,7 +122,7 @@ copy_content(struct copy_run *run, struct via_pin *pin, struct via_error *e)
     bool is_refused = true;
     enum via_status status = VIA_OK;
 
-    if (pin->is_whole)
+    if (pin->is_whole && (run->c->is_exact || run->size_bytes > COPY_SMALL))
         status = via_clone_run(&clone, &is_refused, e);
     if (is_refused)
         status = copy_pages(run, pin, e);
@@ -170,7 +172,7 @@ copy_end(struct copy_run *run, enum via_status status, struct via_snapshot_facts
         via_ignore(via_verify_end(&run->verify, &ignored));
     if (run->follow && via_follow_end(run->follow, out->digest, e) != VIA_OK)
         status = e->status;
-    via_growth_close(&run->growth);
+    via_growth_deinit(&run->growth);
     return status;
 }
 
@@ -182,7 +184,7 @@ via_copy_make(const struct via_copy *c, struct via_pin *pin, struct via_snapshot
     struct via_follow follow;
     enum via_status status;
 
-    via_growth_open(&run.growth);
+    via_growth_init(&run.growth);
     if (c->header == VIA_HEADER_KEPT)
         via_follow_begin(run.follow = &follow, c->fd, &run.growth);
     status = copy_content(&run, pin, e);

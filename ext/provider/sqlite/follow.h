@@ -1,20 +1,20 @@
-/* follow.h: the digest of a file, taken by a thread of its own while the file still grows. */
+/* follow.h: the digest of a file, taken aside while the file still grows. */
 #ifndef VIA_PROVIDER_SQLITE_FOLLOW_H
 #define VIA_PROVIDER_SQLITE_FOLLOW_H
 
 #include "identity/codec.h"
 #include "provider/sqlite/growth.h"
+#include "provider/sqlite/task.h"
 #include "via/model.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 struct via_follow {
     int fd;                    /* borrowed */
     struct via_growth *growth; /* borrowed: as far as it may be read */
-    int64_t page_bytes;
-    bool has_thread;
-    pthread_t thread;
+    struct via_task task;
+    bool may_give_way; /* the thread is its own */
+    bool has_given_way;
     _Atomic int64_t read_bytes;
     int err; /* errno of a read that failed */
     char digest[65];
@@ -24,8 +24,8 @@ struct via_follow {
  * reading is done in via_follow_end(). */
 void via_follow_begin(struct via_follow *f, int fd, struct via_growth *growth);
 
-/* From now on run only when nobody else wants the processor. */
-void via_follow_give_way(struct via_follow *f);
+/* Wait up to `ms` for its end. True when it has come, or comes only with via_follow_end(). */
+bool via_follow_wait(struct via_follow *f, int64_t ms);
 
 /* How far it is with what is there, 0 to 100. */
 int via_follow_percent(struct via_follow *f);

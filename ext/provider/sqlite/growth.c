@@ -1,7 +1,12 @@
 #include "provider/sqlite/growth.h"
 
+#include <assert.h>
+#include <sys/resource.h>
+
+#define GROWTH_NICE 19 /* not SCHED_IDLE: others wait for the locks that a thread holds */
+
 void
-via_growth_open(struct via_growth *g)
+via_growth_init(struct via_growth *g)
 {
     *g = (struct via_growth){0};
     pthread_mutex_init(&g->lock, NULL);
@@ -21,6 +26,7 @@ growth_put(struct via_growth *g, int64_t bytes, bool is_over)
 void
 via_growth_tell(struct via_growth *g, int64_t bytes)
 {
+    assert(!g->is_over);
     growth_put(g, bytes, false);
 }
 
@@ -51,7 +57,22 @@ via_growth_wait(struct via_growth *g, int64_t bytes)
 }
 
 void
-via_growth_close(struct via_growth *g)
+via_growth_give_way(struct via_growth *g)
+{
+    atomic_store(&g->gives_way, true);
+}
+
+void
+via_growth_heed(const struct via_growth *g, bool *has_given_way)
+{
+    if (*has_given_way || !atomic_load(&g->gives_way))
+        return;
+    *has_given_way = true;
+    (void)setpriority(PRIO_PROCESS, 0, GROWTH_NICE); /* on Linux of the calling thread alone */
+}
+
+void
+via_growth_deinit(struct via_growth *g)
 {
     pthread_cond_destroy(&g->news);
     pthread_mutex_destroy(&g->lock);

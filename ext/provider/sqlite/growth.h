@@ -9,13 +9,14 @@
 
 struct via_growth {
     _Atomic int64_t there_bytes; /* from the start of the file; -1: it has been given up */
+    _Atomic bool gives_way;      /* who reads behind is to leave the processor to others */
     pthread_mutex_t lock;        /* of is_over, and of waiting */
     pthread_cond_t news;
     bool is_over; /* there will be no more */
 };
 
-/* Nothing is there. Released with via_growth_close(), when nobody waits any more. */
-void via_growth_open(struct via_growth *g);
+/* Nothing is there. Released with via_growth_deinit(), when nobody waits any more. */
+void via_growth_init(struct via_growth *g);
 
 /* The first `bytes` of the file can be read. */
 void via_growth_tell(struct via_growth *g, int64_t bytes);
@@ -30,6 +31,13 @@ void via_growth_give_up(struct via_growth *g);
  * when it has been given up. */
 int64_t via_growth_wait(struct via_growth *g, int64_t bytes);
 
-void via_growth_close(struct via_growth *g);
+/* From now on those who read behind, in threads of their own, run after everybody else. */
+void via_growth_give_way(struct via_growth *g);
+
+/* Called by such a thread, often: do so, once (*has_given_way). No thread does it to another: one
+ * that has just ended would leave it to the caller. */
+void via_growth_heed(const struct via_growth *g, bool *has_given_way);
+
+void via_growth_deinit(struct via_growth *g);
 
 #endif

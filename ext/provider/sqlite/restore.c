@@ -105,7 +105,8 @@ incoming_copy(const struct restore *r, const char *snapshot, int64_t size_bytes,
 {
     struct via_progress_part part;
     struct via_progress progress = via_progress_part(&part, r->order->progress, 0, r->percent);
-    struct via_copy copy = {.data = snapshot, .path = r->incoming, .fd = fd, .progress = &progress};
+    struct via_copy copy = {
+        .data = snapshot, .path = r->incoming, .fd = fd, .is_exact = true, .progress = &progress};
     struct via_pin pin = {.is_whole = true, .size_bytes = size_bytes};
     struct via_snapshot_facts facts = {0};
     struct via_error why = {0};

@@ -7,15 +7,12 @@
  * proves that it is. Where SQLite's program has another shape, it runs to its end. */
 #include "provider/sqlite/verify.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "provider/sqlite/pin.h"
 #include "provider/sqlite/source.h"
 
-#include <sched.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #define VERIFY_TEXT "PRAGMA main.quick_check(1)"
 #define VERIFY_AT_MOST 8       /* the address of IntegrityCk: no room for a loop before it */
@@ -80,20 +77,12 @@ verify_pages(struct via_sql *sql)
     return is_sound;
 }
 
-static bool
-verify_is_stopped(struct via_verify *v)
-{
-    bool is_stopped;
-
-    pthread_mutex_lock(&v->lock);
-    is_stopped = v->is_stopped;
-    pthread_mutex_unlock(&v->lock);
-    return is_stopped;
-}
-
 static void
-verify_run(struct via_verify *v)
+verify_run(void *arg, bool is_aside)
 {
+    struct via_verify *v = arg;
+
+    v->watch.may_give_way = is_aside;
     /* It is there, and ours: that it cannot be opened says nothing of what is in it. */
     if (v->sql.error.status == VIA_STATE_UNAVAILABLE)
         via_ignore(via_error_set(&v->why, VIA_IO_ERROR, "the copy cannot be opened"));
@@ -102,25 +91,8 @@ verify_run(struct via_verify *v)
     else if (v->is_foreign)
         via_ignore(via_content_check(&v->sql, false, NULL, &v->why));
     /* What does not hold is looked at again, for the words. */
-    else if (!verify_pages(&v->sql) && !verify_is_stopped(v))
+    else if (!verify_pages(&v->sql) && !atomic_load(&v->is_stopped))
         via_ignore(via_content_check(&v->sql, true, NULL, &v->why));
-}
-
-static void
-verify_main(struct via_verify *v)
-{
-    verify_run(v);
-    pthread_mutex_lock(&v->lock);
-    v->is_over = true;
-    pthread_cond_signal(&v->news);
-    pthread_mutex_unlock(&v->lock);
-}
-
-static void *
-verify_thread(void *arg)
-{
-    verify_main(arg);
-    return NULL;
 }
 
 /* -- its owner ----------------------------------------------------------------------- */
@@ -128,15 +100,7 @@ verify_thread(void *arg)
 void
 via_verify_begin(struct via_verify *v, const char *path, bool is_foreign, struct via_growth *growth)
 {
-    pthread_condattr_t clock;
-    sigset_t all, before;
-
     memset(v, 0, sizeof *v);
-    pthread_mutex_init(&v->lock, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&v->news, &clock);
-    pthread_condattr_destroy(&clock);
     v->is_foreign = is_foreign;
     if (is_foreign) /* a connection that may not write knows of no CHECK */
         via_sql_open(&v->sql, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
@@ -146,47 +110,14 @@ via_verify_begin(struct via_verify *v, const char *path, bool is_foreign, struct
     if (is_foreign) /* each row is looked up in every index */
         via_sql_exec(&v->sql, "PRAGMA cache_size = -32768");
     via_watch_begin(&v->watch, &v->sql, !is_foreign, growth, NULL);
-    /* Signals are for the threads of the program that we are a guest in. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    v->has_thread = pthread_create(&v->thread, NULL, verify_thread, v) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-/* Wait `ms` for the end. True when it has come, or when nothing goes on before via_verify_end(). */
-static bool
-verify_wait(struct via_verify *v, int64_t ms)
-{
-    struct timespec until;
-    int64_t until_ms;
-    bool is_over;
-
-    if (!v->has_thread)
-        return true;
-    until_ms = via_clock_mono_ms() + ms;
-    until = (struct timespec){until_ms / 1000, until_ms % 1000 * 1000000};
-    pthread_mutex_lock(&v->lock);
-    while (!v->is_over && pthread_cond_timedwait(&v->news, &v->lock, &until) == 0)
-        continue;
-    is_over = v->is_over;
-    pthread_mutex_unlock(&v->lock);
-    return is_over;
-}
-
-void
-via_verify_give_way(struct via_verify *v)
-{
-    if (v->has_thread)
-        (void)pthread_setschedparam(v->thread, SCHED_IDLE, &(struct sched_param){0});
+    via_task_begin(&v->task, verify_run, v);
 }
 
 /* Ask it to stop early; again, for what has just begun does not hear it. */
 static void
 verify_stop(struct via_verify *v)
 {
-    pthread_mutex_lock(&v->lock);
-    v->is_stopped = true;
-    pthread_mutex_unlock(&v->lock);
+    atomic_store(&v->is_stopped, true);
     if (v->sql.db)
         sqlite3_interrupt(v->sql.db);
 }
@@ -196,27 +127,29 @@ via_verify_attend(struct via_verify *v, struct via_follow *follow,
                   const struct via_progress *progress)
 {
     int percent, followed;
+    bool is_over;
 
     do {
         percent = via_watch_percent(&v->watch);
         followed = follow ? via_follow_percent(follow) : 100;
-        if (!via_progress_tell(progress, followed < percent ? followed : percent))
+        if (!via_progress_tell(progress, followed < percent ? followed : percent)) {
             verify_stop(v);
-    } while (!verify_wait(v, VERIFY_TELL_MS));
+            if (follow)
+                via_growth_give_up(follow->growth);
+        }
+        is_over = via_task_wait(&v->task, VERIFY_TELL_MS);
+        if (is_over && follow)
+            is_over = via_follow_wait(follow, VERIFY_TELL_MS);
+    } while (!is_over);
 }
 
 enum via_status
 via_verify_end(struct via_verify *v, struct via_error *e)
 {
-    if (v->has_thread)
-        (void)pthread_join(v->thread, NULL);
-    else
-        verify_main(v);
-    pthread_cond_destroy(&v->news);
-    pthread_mutex_destroy(&v->lock);
+    via_task_end(&v->task);
     via_watch_end(&v->watch);
     via_sql_close(&v->sql);
-    if (v->is_stopped)
+    if (atomic_load(&v->is_stopped))
         return via_error_set(e, VIA_OPERATION_INTERRUPTED, "the copy was stopped");
     return v->why.status == VIA_OK ? VIA_OK : via_error_set(e, v->why.status, "%s", v->why.message);
 }

@@ -1,4 +1,4 @@
-/* verify.h: a file checked by SQLite, in a thread of its own.
+/* verify.h: a file checked by SQLite, aside.
  *
  * Every tree is walked, every free page and overflow chain, and each page found to be in one place.
  * Of a copy of what Via keeps rows are not decoded: they are what they were. What comes from
@@ -9,18 +9,14 @@
 #include "provider/sqlite/follow.h"
 #include "provider/sqlite/watch.h"
 
-#include <pthread.h>
+#include <stdatomic.h>
 
 struct via_verify {
     struct via_sql sql;
     struct via_watch watch;
     bool is_foreign; /* it comes from elsewhere */
-    bool has_thread;
-    pthread_t thread;
-    pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t news;
-    bool is_over;
-    bool is_stopped;
+    struct via_task task;
+    _Atomic bool is_stopped;
     struct via_error why;
 };
 
@@ -30,13 +26,11 @@ struct via_verify {
 void via_verify_begin(struct via_verify *v, const char *path, bool is_foreign,
                       struct via_growth *growth);
 
-/* Until its end tell `progress` (NULL: nobody), several times a second, how far it is: or `follow`
- * (NULL: none), when that is slower. It is stopped when the answer is false. */
+/* Until the end of it, and of `follow` (NULL: none), tell `progress` (NULL: nobody), several times
+ * a second, how far the slower one is. Both are stopped, and the growth given up, when the answer
+ * is false. */
 void via_verify_attend(struct via_verify *v, struct via_follow *follow,
                        const struct via_progress *progress);
-
-/* From now on run only when nobody else wants the processor. */
-void via_verify_give_way(struct via_verify *v);
 
 /* Wait for the end; then `v` is done with. VIA_STORAGE_CORRUPT with the first complaint,
  * VIA_STORAGE_UNREADABLE, VIA_IO_ERROR when it could not be opened, VIA_OPERATION_INTERRUPTED. */
