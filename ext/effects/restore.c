@@ -2,9 +2,11 @@
  *
  * The phase in the row says what a crash may have left: before "exchange" the old content stands;
  * in it, the provider can tell; after it, in "check", the new one stands and is served. "undo" is
- * written before anything is taken back, for then the provider could no longer tell. */
+ * written before what the exchange began is taken back, for then the provider could no longer
+ * tell. */
 #include "control/restore.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "control/instance.h"
 #include "control/snapshot.h"
 #include "effects/step.h"
@@ -150,13 +152,44 @@ restoring_order(struct restoring *r, const struct via_progress *progress)
     };
 }
 
+static const char *
+restoring_phase(const struct restoring *r)
+{
+    return r->phase ? r->phase : r->row.phase;
+}
+
+/* May the old content have been moved, or got another name? */
+static bool
+restoring_has_begun(const struct restoring *r)
+{
+    static const char *const before[] = {"copy", "drain", "interrupt"};
+
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        if (strcmp(restoring_phase(r), before[i]) == 0)
+            return false;
+    return true;
+}
+
+/* The old content stands, as it was: at most a copy is left beside it. One that cannot be removed
+ * now is worth nothing and in nobody's way, and the doctor finds it. */
+static void
+restoring_clear(struct restoring *r, const struct via_provider *provider)
+{
+    struct via_error why = {0};
+
+    if (provider->undo_restore(&r->s->root, r->row.addon_id, r->row.keep_id, &why) != VIA_OK)
+        via_log(VIA_LOG_WARN, "%s: %s", r->row.addon_id, why.message);
+}
+
 /* The old content stands: take away what was made beside it, and say so. */
 static enum via_status
 restoring_undo(struct restoring *r, const struct via_provider *provider,
                const struct via_error *why, struct via_error *e)
 {
-    if (restoring_step(r, step_phase, "undo", e) != VIA_OK ||
-        provider->undo_restore(&r->s->root, r->row.addon_id, r->row.keep_id, e) != VIA_OK)
+    if (!restoring_has_begun(r))
+        restoring_clear(r, provider);
+    else if (restoring_step(r, step_phase, "undo", e) != VIA_OK ||
+             provider->undo_restore(&r->s->root, r->row.addon_id, r->row.keep_id, e) != VIA_OK)
         return e->status;
     return via_effect_step(r->s, step_failed, r->op, why, e);
 }
@@ -165,7 +198,7 @@ restoring_undo(struct restoring *r, const struct via_provider *provider,
 static bool
 restoring_is_made(const struct restoring *r, const struct via_provider *provider)
 {
-    const char *phase = r->phase ? r->phase : r->row.phase;
+    const char *phase = restoring_phase(r);
 
     return strcmp(phase, "check") == 0 ||
            (strcmp(phase, "exchange") == 0 && provider->is_restored(&r->s->root, r->row.addon_id));
