@@ -43,7 +43,8 @@ static const char views_sql[] =
     /* what the last look found (effects/doctor.h), and what it saw of the files */
     "CREATE TEMP TABLE findings(rid INTEGER PRIMARY KEY, code, severity, subject, reason,"
     " remediation, fixable INTEGER);"
-    "CREATE TEMP TABLE seen_storage(addon_id TEXT PRIMARY KEY, present, size_bytes) WITHOUT ROWID;"
+    "CREATE TEMP TABLE seen_storage(addon_id TEXT PRIMARY KEY, present, size_bytes,"
+    " hidden) WITHOUT ROWID;"
     "CREATE TEMP TABLE seen_snapshots(id TEXT, addon_id TEXT, size_bytes,"
     " PRIMARY KEY(id, addon_id)) WITHOUT ROWID;"
     "CREATE TEMP TABLE seen_strays(path TEXT PRIMARY KEY, is_work) WITHOUT ROWID;"

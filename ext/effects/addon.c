@@ -64,6 +64,9 @@ provision_recover(struct via_store *s, const struct via_operation *op, struct vi
     if (!provider)
         return e->status;
     provider->probe(&s->root, op->addon_id, &facts);
+    if (facts.unseen) /* it stays under way, for whoever may look */
+        return via_error_set(e, VIA_STORAGE_UNREADABLE,
+                             "this process may not reach the storage of this add-on");
     if (facts.present || !op->payload[0])
         return provision_from(s, op, NULL, e);
     if (provider->destroy(&s->root, op->addon_id, e) != VIA_OK)

@@ -20,6 +20,7 @@
 /* What one add-on's folder holds. */
 struct storage {
     bool present; /* there is a database, or it cannot be seen */
+    bool hidden;  /* a part of the folder cannot be seen: nothing in it is missing */
     int64_t size_bytes;
 };
 
@@ -259,17 +260,34 @@ check_key(struct walk *w, int folder, const char *name, const char *relative)
 
 /* -- add-on storage -------------------------------------------------------------------- */
 
+static bool
+is_below(const char *relative, const char *folder)
+{
+    return strncmp(relative, folder, strlen(folder)) == 0;
+}
+
 static void
 seen_put(struct walk *w, const char *id)
 {
     struct via_sql *db = w->d->db;
     sqlite3_stmt *q = via_sql_stmt(db, "INSERT OR IGNORE INTO temp.seen_storage(addon_id, present,"
-                                       " size_bytes) VALUES(?1, ?2, ?3)");
+                                       " size_bytes, hidden) VALUES(?1, ?2, ?3, ?4)");
 
     via_sql_bind_text(db, q, 1, id);
     via_sql_bind_int(db, q, 2, w->storage.present);
     via_sql_bind_int(db, q, 3, w->storage.size_bytes);
+    via_sql_bind_int(db, q, 4, w->storage.hidden);
     via_sql_run(db, q);
+}
+
+/* `relative` cannot be looked at: nobody may say that a thing is missing there, or nobody's. */
+static void
+hidden_note(struct walk *w, const char *relative)
+{
+    if (is_below(relative, STORAGE_FOLDER) && strchr(relative + strlen(STORAGE_FOLDER), '/'))
+        w->storage.hidden = w->storage.present = true;
+    else if (strcmp(relative, "addons") == 0 || is_below(relative, "addons/"))
+        w->d->is_storage_hidden = true;
 }
 
 /* `inside` is <addon-id>/snapshots/<name>: note <snapshot-id>.sqlite. */
@@ -313,12 +331,6 @@ storage_note(struct walk *w, const char *relative, const char *name, const struc
         seen_put_snapshot(w, inside, name, st->st_size);
 }
 
-static bool
-is_below(const char *relative, const char *folder)
-{
-    return strncmp(relative, folder, strlen(folder)) == 0;
-}
-
 /* -- the walk ---------------------------------------------------------------------------- */
 
 static void walk_folder(struct walk *w, int fd, const char *relative, int depth);
@@ -334,11 +346,13 @@ walk_into(struct walk *w, int folder, const char *name, const char *relative, in
     struct doctor_finding f;
 
     if (addon)
-        w->storage = (struct storage){.present = fd < 0};
+        w->storage = (struct storage){.present = fd < 0, .hidden = fd < 0};
+    if (fd < 0 && err == ENOENT)
+        return;
+    if (fd < 0 && !addon)
+        hidden_note(w, relative);
     if (fd >= 0) {
         walk_folder(w, fd, relative, depth);
-    } else if (err == ENOENT) {
-        return;
     } else if (err != EACCES) { /* without permission: said already, as its mode or owner */
         doctor_begin(&f, DOCTOR_FOLDER_UNREADABLE, relative);
         doctor_say(&f, "%.600s cannot be read (%s)", relative, strerror(err));
@@ -355,8 +369,11 @@ walk_entry(struct walk *w, int folder, const char *name, const char *relative, i
     struct stat st;
     bool is_via;
 
-    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0) /* gone meanwhile */
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno != ENOENT) /* it is gone meanwhile */
+            hidden_note(w, relative);
         return;
+    }
     /* A launched command's own folder: its user's, who is not trusted. */
     if (is_below(relative, "run/instances/") && S_ISDIR(st.st_mode))
         return;

@@ -68,6 +68,7 @@ struct doctor {
     bool agent_lives;
     bool is_damaged; /* a page of the control plane's own databases */
     bool lacks_table;
+    bool is_storage_hidden; /* which add-ons have a folder cannot be seen */
 };
 
 struct doctor_finding {

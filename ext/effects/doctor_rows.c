@@ -94,8 +94,10 @@ look_storage(struct doctor *d)
     sqlite3_stmt *q = via_sql_stmt(d->db, "SELECT " ADDON_AND_BINDING
                                           ", a.id, a.type, w.present IS 1 FROM main.addons AS a"
                                           " LEFT JOIN temp.seen_storage AS w ON w.addon_id = a.id"
-                                          " WHERE a.state IN ('ready', 'suspended')");
+                                          " WHERE a.state IN ('ready', 'suspended')"
+                                          " AND (w.addon_id IS NOT NULL OR NOT ?1)");
 
+    via_sql_bind_int(d->db, q, 1, d->is_storage_hidden);
     while (via_sql_row(d->db, q)) {
         const struct via_provider *provider = via_provider_find(row_text(q, 5));
 
@@ -113,8 +115,8 @@ look_orphans(struct doctor *d)
 {
     sqlite3_stmt *q = via_sql_stmt(
         d->db, "SELECT w.addon_id, w.size_bytes, w.present FROM temp.seen_storage AS w"
-               " WHERE NOT EXISTS (SELECT 1 FROM main.addons AS a WHERE a.id = w.addon_id AND"
-               " (a.state <> 'destroyed' OR a.purge_at IS NOT NULL))");
+               " WHERE NOT w.hidden AND NOT EXISTS (SELECT 1 FROM main.addons AS a"
+               " WHERE a.id = w.addon_id AND (a.state <> 'destroyed' OR a.purge_at IS NOT NULL))");
     char relative[VIA_PATH_SIZE], path[DOCTOR_SHELL_SIZE];
     struct doctor_finding f;
 
@@ -176,9 +178,11 @@ look_snapshots(struct doctor *d)
                " JOIN main.addons AS a ON a.id = s.addon_id AND a.state <> 'destroyed'"
                " LEFT JOIN temp.seen_snapshots AS w ON w.id = s.id AND w.addon_id = s.addon_id"
                " LEFT JOIN temp.seen_storage AS f ON f.addon_id = s.addon_id"
-               " WHERE s.state = 'ready' AND coalesce(w.size_bytes, 0) = 0");
+               " WHERE s.state = 'ready' AND coalesce(w.size_bytes, 0) = 0"
+               " AND NOT coalesce(f.hidden, ?1)");
     struct doctor_finding f;
 
+    via_sql_bind_int(d->db, q, 1, d->is_storage_hidden);
     while (via_sql_row(d->db, q)) {
         doctor_begin(&f, DOCTOR_SNAPSHOT_MISSING, row_text(q, 0));
         doctor_say(&f, "the file of the snapshot of add-on %s of app %s from %s is missing",

@@ -11,7 +11,8 @@
 
 /* What is there, told without opening the database. */
 struct via_storage_facts {
-    bool present;  /* there is a database file with bytes in it */
+    bool present;  /* there is a database file with bytes in it, or nobody can tell: */
+    bool unseen;   /* this process may not look; then nothing below is known */
     bool readable; /* by this process */
     bool writable;
     bool leftovers; /* files of an unfinished provisioning */
@@ -98,7 +99,7 @@ struct via_provider {
                                  const char *source, const struct via_progress *progress,
                                  struct via_error *e);
 
-    /* Tell what is there. Never fails: what cannot be seen is absent. */
+    /* Tell what is there. Never fails: what cannot be looked at is not taken for absent. */
     void (*probe)(const struct via_root *root, const char *addon_id, struct via_storage_facts *out);
 
     /* Does what is there look like a database at its beginning? Cheap; says nothing of the rest.
@@ -111,8 +112,8 @@ struct via_provider {
 
     /* Copy the content of `addon_id` as it stands at one instant, while writers go on, into its
      * snapshot `snapshot_id`: synced, read back and checked before VIA_OK. One that is there whole
-     * is kept. On failure nothing is left. VIA_STORAGE_MISSING, VIA_STORAGE_CORRUPT,
-     * VIA_STORAGE_FULL, VIA_OPERATION_INTERRUPTED. */
+     * is kept. On failure nothing is left. VIA_STORAGE_MISSING, VIA_STORAGE_UNREADABLE,
+     * VIA_STORAGE_CORRUPT, VIA_STORAGE_FULL, VIA_OPERATION_INTERRUPTED. */
     enum via_status (*snapshot)(const struct via_root *root, const struct via_opener *opener,
                                 const char *addon_id, const char *snapshot_id,
                                 const struct via_progress *progress, struct via_snapshot_facts *out,
@@ -131,7 +132,8 @@ struct via_provider {
     /* Put the content of a snapshot in the place of the add-on's, all at once. Old content that can
      * be read becomes the snapshot keep_id; what cannot be read stays beside the snapshots as
      * <keep_id>.damaged. On failure before EXCHANGE, or at it, undo_restore() puts back what there
-     * was. VIA_SNAPSHOT_MISSING, VIA_SNAPSHOT_CORRUPT, VIA_RESTORE_TIMEOUT, VIA_STORAGE_FULL. */
+     * was. VIA_SNAPSHOT_MISSING, VIA_SNAPSHOT_CORRUPT, VIA_STORAGE_UNREADABLE,
+     * VIA_RESTORE_TIMEOUT, VIA_STORAGE_FULL. */
     enum via_status (*restore)(const struct via_root *root, const struct via_opener *opener,
                                const struct via_restore_order *order, struct via_restore_facts *out,
                                struct via_error *e);
@@ -160,8 +162,8 @@ struct via_provider {
      * when there is none, or it cannot be seen, or a living one is at it. */
     bool (*export_left)(const char *addon_id, const char *path, char out[VIA_PATH_SIZE]);
 
-    /* Check every page and constraint of the content. VIA_STORAGE_MISSING, VIA_STORAGE_CORRUPT with
-     * the first thing that is wrong. */
+    /* Check every page and constraint of the content. VIA_STORAGE_MISSING, VIA_STORAGE_UNREADABLE,
+     * VIA_STORAGE_CORRUPT with the first thing that is wrong. */
     enum via_status (*check_integrity)(const struct via_root *root, const struct via_opener *opener,
                                        const char *addon_id, const struct via_progress *progress,
                                        struct via_error *e);

@@ -151,7 +151,7 @@ addons_compute(struct via_store *s, int64_t rid, int i, void *scratch, sqlite3_c
     (void)scratch;
     if (via_addon_find_row(via_store_db(s), rid, &a) && (provider = via_provider_find(a.type))) {
         provider->probe(&s->root, a.id, &facts);
-        if (facts.present)
+        if (facts.present && !facts.unseen)
             sqlite3_result_int64(context, facts.size_bytes);
     }
     via_ignore(via_sql_take(via_store_db(s), NULL));

@@ -41,6 +41,9 @@ gates_look_at_storage(struct via_store *s, struct via_gate_answer *answer)
     if (!storage.present)
         via_ignore(via_error_set(&answer->why, VIA_STORAGE_MISSING,
                                  "the storage of this add-on is missing"));
+    else if (storage.unseen)
+        via_ignore(via_error_set(&answer->why, VIA_STORAGE_UNREADABLE,
+                                 "this process may not reach the storage of this add-on"));
 }
 
 /* What the lines to type name. */

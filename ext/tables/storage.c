@@ -91,11 +91,11 @@ storage_compute(struct via_store *s, int64_t rid, int i, void *scratch, sqlite3_
         storage_integrity(s, look, context);
         break;
     case SIZE_BYTES:
-        if (look->facts.present)
+        if (look->facts.present && !look->facts.unseen)
             sqlite3_result_int64(context, look->facts.size_bytes);
         break;
     default:
-        if (look->facts.present)
+        if (look->facts.present && !look->facts.unseen)
             sqlite3_result_int64(context, look->facts.wal_bytes);
         break;
     }

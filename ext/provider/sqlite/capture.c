@@ -139,8 +139,9 @@ via_capture_make(const struct via_root *root, const struct via_opener *opener, c
         return capture_fail_id(e);
     if (capture_find(ready, out))
         return VIA_OK;
-    if (!via_place_is_data(root, addon_id, &st))
-        return via_place_fail_missing(e);
+    if (via_place_find_data(root, addon_id, &st, e) != VIA_OK ||
+        via_place_check_folder(root, addon_id, "snapshots", e) != VIA_OK)
+        return e->status;
     if (via_fs_mkdir(folder, 0700, root, &why) == VIA_OK)
         via_ignore(capture_build(root, opener, addon_id, snapshot_id, &c, out, &why));
     if (why.status == VIA_DISK_FULL) /* by the file system rather than by SQLite: one answer */

@@ -140,8 +140,8 @@ via_export_make(const struct via_root *root, const struct via_opener *opener, co
     if (!via_place_put(root, addon_id, VIA_PLACE_DATA, "", data) ||
         !via_place_put(root, addon_id, VIA_PLACE_DATA, "-wal", log))
         return via_place_fail_id(e);
-    if (!via_place_is_data(root, addon_id, &st))
-        return via_place_fail_missing(e);
+    if (via_place_find_data(root, addon_id, &st, e) != VIA_OK)
+        return e->status;
     if (export_find_place(root, addon_id, path, &place, &why) == VIA_OK)
         via_ignore(export_build(opener, addon_id, &place, &c, size_bytes, &why));
     if (why.status == VIA_DISK_FULL)

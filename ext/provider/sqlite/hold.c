@@ -155,13 +155,18 @@ via_hold_take(struct via_hold *h, const struct via_root *root, const struct via_
     int64_t until_ms = via_clock_mono_ms() + timeout_ms;
     struct timespec nap = {.tv_nsec = NAP_MIN_NS};
     bool is_overtime = false;
+    struct via_error why = {0};
     char log[VIA_PATH_SIZE];
+    enum via_status status;
     struct stat st;
 
     memset(h, 0, sizeof *h);
     if (!via_place_put(root, addon_id, VIA_PLACE_DATA, "-wal", log))
         return via_place_fail_id(e);
-    h->has_file = via_place_is_data(root, addon_id, &st);
+    status = via_place_find_data(root, addon_id, &st, &why);
+    if (status != VIA_OK && status != VIA_STORAGE_MISSING)
+        return via_error_set(e, status, "%s", why.message);
+    h->has_file = status == VIA_OK;
     if (h->has_file && hold_open(h, opener, addon_id, e) != VIA_OK)
         return e->status;
     if (!h->file)

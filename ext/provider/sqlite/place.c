@@ -40,13 +40,37 @@ via_place_put_snapshot(const struct via_root *root, const char *addon_id, const 
     return via_place_put(root, addon_id, name, suffix, out);
 }
 
-bool
-via_place_is_data(const struct via_root *root, const char *addon_id, struct stat *st)
+enum via_status
+via_place_find_data(const struct via_root *root, const char *addon_id, struct stat *st,
+                    struct via_error *e)
 {
     char path[VIA_PATH_SIZE];
 
-    return via_place_put(root, addon_id, VIA_PLACE_DATA, "", path) && lstat(path, st) == 0 &&
-           S_ISREG(st->st_mode) && st->st_size > 0;
+    if (!via_place_put(root, addon_id, VIA_PLACE_DATA, "", path))
+        return via_place_fail_id(e);
+    if (lstat(path, st) < 0)
+        return via_place_is_absent(errno) ? via_place_fail_missing(e)
+                                          : via_place_fail_unseen(errno, e);
+    return S_ISREG(st->st_mode) && st->st_size > 0 ? VIA_OK : via_place_fail_missing(e);
+}
+
+enum via_status
+via_place_check_folder(const struct via_root *root, const char *addon_id, const char *name,
+                       struct via_error *e)
+{
+    char path[VIA_PATH_SIZE];
+
+    if (!via_place_put(root, addon_id, name, "", path))
+        return via_place_fail_id(e);
+    if (faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS) == 0 || via_place_is_absent(errno))
+        return VIA_OK;
+    return via_place_fail_unseen(errno, e);
+}
+
+bool
+via_place_is_absent(int err)
+{
+    return err == ENOENT || err == ENOTDIR;
 }
 
 bool
@@ -78,6 +102,13 @@ enum via_status
 via_place_fail_missing(struct via_error *e)
 {
     return via_error_set(e, VIA_STORAGE_MISSING, "the storage of this add-on is missing");
+}
+
+enum via_status
+via_place_fail_unseen(int err, struct via_error *e)
+{
+    return via_error_set_errno(e, VIA_STORAGE_UNREADABLE, err,
+                               "this process may not reach the storage of this add-on");
 }
 
 /* May a living process work on the file at `path`? 1, 0, or -1 with errno when it cannot be told.

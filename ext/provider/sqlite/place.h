@@ -22,17 +22,29 @@ VIA_MUST_USE bool via_place_put_snapshot(const struct via_root *root, const char
                                          const char *snapshot_id, const char *suffix,
                                          char out[VIA_PATH_SIZE]);
 
-/* Is there a database with bytes in it? A zero-byte file is none: nothing here makes one. */
-VIA_MUST_USE bool via_place_is_data(const struct via_root *root, const char *addon_id,
-                                    struct stat *st);
+/* Is there a database with bytes in it? A zero-byte file is none: nothing here makes one.
+ * VIA_STORAGE_MISSING, or VIA_STORAGE_UNREADABLE when it cannot be told: a folder that this process
+ * may not enter is no sign that nothing is in it. */
+VIA_MUST_USE enum via_status via_place_find_data(const struct via_root *root, const char *addon_id,
+                                                 struct stat *st, struct via_error *e);
+
+/* May this process list and enter the folder `name` of an add-on ("": its own), if it is there?
+ * VIA_STORAGE_UNREADABLE. */
+VIA_MUST_USE enum via_status via_place_check_folder(const struct via_root *root,
+                                                    const char *addon_id, const char *name,
+                                                    struct via_error *e);
+
+/* Does `err`, of a look at a path, say that nothing is there? */
+VIA_MUST_USE bool via_place_is_absent(int err);
 
 /* Is the absolute `path`, without symbolic links, below the folder `relative` of the root? Climbs
  * by dev and inode, for two spellings of a path are no two places. */
 VIA_MUST_USE bool via_place_is_below(const char *path, const struct via_root *root,
                                      const char *relative);
 
-enum via_status via_place_fail_id(struct via_error *e);      /* VIA_INTERNAL_ERROR */
-enum via_status via_place_fail_missing(struct via_error *e); /* VIA_STORAGE_MISSING */
+enum via_status via_place_fail_id(struct via_error *e);              /* VIA_INTERNAL_ERROR */
+enum via_status via_place_fail_missing(struct via_error *e);         /* VIA_STORAGE_MISSING */
+enum via_status via_place_fail_unseen(int err, struct via_error *e); /* VIA_STORAGE_UNREADABLE */
 
 /* A file under way: nobody else's while it is claimed, worth nothing when its process is dead. */
 struct via_claim {

@@ -20,6 +20,7 @@
 #include "provider/sqlite/source.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -142,8 +143,13 @@ incoming_make(struct restore *r, struct via_error *e)
     if (!via_place_put_snapshot(r->root, r->order->addon_id, r->order->snapshot_id, VIA_PLACE_READY,
                                 snapshot))
         return via_error_set(e, VIA_INTERNAL_ERROR, "this is not the id of a snapshot");
+    if (lstat(snapshot, &st) < 0 && !via_place_is_absent(errno))
+        return via_place_fail_unseen(errno, e);
     if (lstat(snapshot, &st) < 0 || !S_ISREG(st.st_mode))
         return via_error_set(e, VIA_SNAPSHOT_MISSING, "the snapshot's file is missing");
+    if (faccessat(AT_FDCWD, snapshot, R_OK, AT_EACCESS) < 0)
+        return via_error_set_errno(e, VIA_STORAGE_UNREADABLE, errno,
+                                   "this process may not read the snapshot's file");
     if (st.st_size == 0)
         return via_error_set(e, VIA_SNAPSHOT_CORRUPT, "the snapshot's file is empty");
     r->percent = restore_percent(r, st.st_size);

@@ -126,13 +126,18 @@ sqlite_provision(const struct via_root *root, const char *addon_id, const char *
 {
     struct via_error inner = {0};
     struct via_source from = {0};
-    enum via_status status = VIA_OK;
+    enum via_status status;
     struct stat st;
 
     if (!via_id_is("addon", addon_id))
         return via_place_fail_id(e);
-    if (via_place_is_data(root, addon_id, &st))
+    status = via_place_find_data(root, addon_id, &st, &inner);
+    if (status == VIA_OK)
         return storage_clear(root, addon_id, VIA_PLACE_INCOMING, e);
+    if (status != VIA_STORAGE_MISSING)
+        return via_error_set(e, status, "%s", inner.message);
+    status = VIA_OK;
+    via_error_clear(&inner);
     if (source)
         status = via_source_open(&from, root, source, &inner);
     if (status == VIA_OK)
@@ -161,15 +166,17 @@ sqlite_check_source(const char *source, const struct via_progress *progress, str
 static void
 sqlite_probe(const struct via_root *root, const char *addon_id, struct via_storage_facts *out)
 {
+    struct via_error why = {0};
     char path[VIA_PATH_SIZE];
     struct stat st;
 
     memset(out, 0, sizeof *out);
     if (via_place_put(root, addon_id, VIA_PLACE_INCOMING, "", path))
         out->leftovers = lstat(path, &st) == 0;
-    if (!via_place_is_data(root, addon_id, &st))
+    out->unseen = via_place_find_data(root, addon_id, &st, &why) == VIA_STORAGE_UNREADABLE;
+    out->present = why.status == VIA_OK || out->unseen;
+    if (why.status != VIA_OK)
         return;
-    out->present = true;
     out->size_bytes = st.st_size;
     if (via_place_put(root, addon_id, VIA_PLACE_DATA, "", path)) {
         out->readable = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
@@ -206,8 +213,8 @@ sqlite_check_integrity(const struct via_root *root, const struct via_opener *ope
     enum via_status status;
     struct stat st;
 
-    if (!via_place_is_data(root, addon_id, &st))
-        return via_place_fail_missing(e);
+    if (via_place_find_data(root, addon_id, &st, e) != VIA_OK)
+        return e->status;
     status = via_content_open(&sql, opener, addon_id, e);
     if (status == VIA_OK)
         status = via_content_check(&sql, false, progress, e);

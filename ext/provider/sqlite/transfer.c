@@ -50,8 +50,8 @@ via_transfer_lend(const struct via_root *root, const struct via_opener *opener,
         !via_place_put(root, addon_id, VIA_PLACE_DATA, "", data) ||
         !via_place_put(root, addon_id, VIA_PLACE_DATA, "-wal", log))
         return via_place_fail_id(e);
-    if (!via_place_is_data(root, addon_id, &st))
-        return via_place_fail_missing(e);
+    if (via_place_find_data(root, addon_id, &st, e) != VIA_OK)
+        return e->status;
     status = via_claim_take(&claim, incoming, root, e);
     c.fd = claim.fd;
     if (status == VIA_OK && (status = via_pin_open(&pin, opener, addon_id, e)) == VIA_OK)
