@@ -152,6 +152,18 @@ via_snapshot_drop(struct via_store *s, const char *id)
     via_sql_run(db, q);
 }
 
+void
+via_snapshot_keep(struct via_store *s, const char *id)
+{
+    struct via_sql *db = &s->write;
+    /* Only what was once ready has a digest. */
+    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.snapshots SET state = iif(digest IS NULL,"
+                                       " 'failed', 'ready') WHERE id = ?1 AND state = 'deleted'");
+
+    via_sql_bind_text(db, q, 1, id);
+    via_sql_run(db, q);
+}
+
 bool
 via_snapshot_newest(struct via_sql *db, const char *addon_id, char id[VIA_ID_SIZE])
 {

@@ -9,8 +9,9 @@
  * may be NULL. Returns the row id. VIA_STATE_INVALID unless the add-on is ready or suspended. */
 int64_t via_snapshot_put(struct via_store *s, const struct via_addon *a, const char *reason);
 
-/* Delete a snapshot: its row stays as "deleted", an intent removes the file. Deleting it again is
- * fine; one that is being taken or restored is VIA_ADDON_BUSY. */
+/* Delete a snapshot: its row stays as "deleted", an intent removes the file, and when that fails
+ * puts the row back (via_snapshot_keep). Deleting it again is fine; one that is being taken or
+ * restored is VIA_ADDON_BUSY. */
 void via_snapshot_remove(struct via_store *s, int64_t rid);
 
 /* Is snapshot `id` of an add-on read by a restore that has not come to its end? */
@@ -27,6 +28,9 @@ void via_snapshot_ready(struct via_store *s, const char *id, int64_t size_bytes,
 
 /* The pending snapshot `id`, if there is one, was not made after all. */
 void via_snapshot_drop(struct via_store *s, const char *id);
+
+/* The snapshot `id`, whose row says that it is deleted, could not be: it is what it was before. */
+void via_snapshot_keep(struct via_store *s, const char *id);
 
 /* The newest ready snapshot of an add-on; false when it has none. */
 bool via_snapshot_newest(struct via_sql *db, const char *addon_id, char id[VIA_ID_SIZE]);

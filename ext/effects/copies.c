@@ -66,9 +66,17 @@ step_done(struct via_store *s, const struct via_operation *op, const void *arg)
     via_operation_settle(s, op->rid, "done", NULL);
 }
 
+/* Its row says that it is deleted. While the file is there it is not: a mend would take it for one
+ * that was left, and remove it after all. */
 static void
-step_failed(struct via_store *s, const struct via_operation *op, const void *arg)
+step_remove_failed(struct via_store *s, const struct via_operation *op, const void *arg)
 {
+    const struct via_provider *provider;
+    struct via_addon a;
+
+    if (via_addon_find_id(&s->write, op->addon_id, &a) && (provider = via_provider_find(a.type)) &&
+        provider->has_snapshot(&s->root, op->addon_id, op->payload))
+        via_snapshot_keep(s, op->payload);
     via_operation_fail(s, op, arg);
 }
 
@@ -81,7 +89,7 @@ snapshot_remove_run(struct via_store *s, const struct via_operation *op, struct 
     if (!provider)
         return e->status;
     if (provider->remove_snapshot(&s->root, op->addon_id, op->payload, &why) != VIA_OK)
-        return via_effect_fail(s, step_failed, op, &why, e);
+        return via_effect_fail(s, step_remove_failed, op, &why, e);
     return via_effect_step(s, step_done, op, NULL, e);
 }
 
@@ -89,7 +97,7 @@ const struct via_effect via_effect_snapshot_remove = {
     .intent = VIA_INTENT_SNAPSHOT_REMOVE,
     .kind = "snapshot.delete",
     .run = snapshot_remove_run,
-    .failed = step_failed,
+    .failed = step_remove_failed,
 };
 
 static void

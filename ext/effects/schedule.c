@@ -45,6 +45,22 @@ schedule_take(struct via_store *s, const struct via_addon *a, struct via_error *
     return e->status;
 }
 
+/* One that cannot be removed stays, and the others of its transaction with it: these go alone. */
+static void
+schedule_drop_alone(struct via_store *s, const struct via_addon *a, const int64_t *rids, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct via_error e = {0};
+
+        if (via_store_begin(s, true, &e) == VIA_OK) {
+            via_snapshot_remove(s, rids[i]);
+            via_ignore(schedule_commit(s, &e));
+        }
+        if (e.status != VIA_OK)
+            complain(a, "drop an old snapshot", &e);
+    }
+}
+
 /* Drop what may go. True: there may be more of it. */
 static bool
 schedule_drop(struct via_store *s, const struct via_scheduled *a)
@@ -63,6 +79,8 @@ schedule_drop(struct via_store *s, const struct via_scheduled *a)
     }
     if (e.status != VIA_OK)
         complain(&a->addon, "drop old snapshots", &e);
+    if (e.status != VIA_OK && n > 1)
+        schedule_drop_alone(s, &a->addon, rids, n);
     return e.status == VIA_OK && n == DROPS_AT_ONCE;
 }
 

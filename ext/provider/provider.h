@@ -125,9 +125,13 @@ struct via_provider {
                                       const char *snapshot_id, const char *digest,
                                       struct via_error *e);
 
-    /* Remove a snapshot's files. A missing one is fine. */
+    /* Remove a snapshot's files, the snapshot itself last. A missing one is fine. */
     enum via_status (*remove_snapshot)(const struct via_root *root, const char *addon_id,
                                        const char *snapshot_id, struct via_error *e);
+
+    /* Is there something under the snapshot's name, or can nobody tell? */
+    bool (*has_snapshot)(const struct via_root *root, const char *addon_id,
+                         const char *snapshot_id);
 
     /* Put the content of a snapshot in the place of the add-on's, all at once. Old content that can
      * be read becomes the snapshot keep_id; what cannot be read stays beside the snapshots as

@@ -172,8 +172,8 @@ enum via_status
 via_capture_remove(const struct via_root *root, const char *addon_id, const char *snapshot_id,
                    struct via_error *e)
 {
-    static const char *const suffixes[] = {VIA_PLACE_UNDER_WAY, VIA_PLACE_READY, VIA_PLACE_DAMAGED,
-                                           VIA_PLACE_DAMAGED "-wal"};
+    static const char *const suffixes[] = {VIA_PLACE_UNDER_WAY, VIA_PLACE_DAMAGED,
+                                           VIA_PLACE_DAMAGED "-wal", VIA_PLACE_READY};
     char path[VIA_PATH_SIZE];
 
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
@@ -183,4 +183,14 @@ via_capture_remove(const struct via_root *root, const char *addon_id, const char
             return e->status;
     }
     return VIA_OK;
+}
+
+bool
+via_capture_exists(const struct via_root *root, const char *addon_id, const char *snapshot_id)
+{
+    char path[VIA_PATH_SIZE];
+    struct stat st;
+
+    return via_place_put_snapshot(root, addon_id, snapshot_id, VIA_PLACE_READY, path) &&
+           (lstat(path, &st) == 0 || !via_place_is_absent(errno));
 }

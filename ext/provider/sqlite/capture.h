@@ -32,4 +32,8 @@ VIA_MUST_USE enum via_status via_capture_read(const char *path, const struct via
 VIA_MUST_USE enum via_status via_capture_remove(const struct via_root *root, const char *addon_id,
                                                 const char *snapshot_id, struct via_error *e);
 
+/* Is there something under its name, or can nobody tell? */
+VIA_MUST_USE bool via_capture_exists(const struct via_root *root, const char *addon_id,
+                                     const char *snapshot_id);
+
 #endif

@@ -238,6 +238,7 @@ const struct via_provider via_provider_sqlite = {
     .snapshot = via_capture_make,
     .check_snapshot = via_capture_check,
     .remove_snapshot = via_capture_remove,
+    .has_snapshot = via_capture_exists,
     .restore = via_restore_make,
     .is_restored = via_restore_is_made,
     .undo_restore = via_restore_undo,
