@@ -1,8 +1,10 @@
 /* backup.c: the whole host as one file. `verify` and `restore` need no state root that opens: they
  * are the command line's own, and run no SQL. */
 #include "base/error.h"
+#include "base/json.h"
 #include "base/root.h"
 #include "cli/progress.h"
+#include "cli/remedy.h"
 #include "cli/verbs.h"
 #include "effects/host.h"
 
@@ -11,7 +13,7 @@
 #include <string.h>
 
 #define BACKUP_COLUMNS                                                                             \
-    "id, path, state, size_bytes, digest, fingerprint, sealed, absent, created_at"
+    "id, path, state, size_bytes, digest, fingerprint, sealed, absent, left_out, created_at"
 #define FINGERPRINT_LENGTH 64
 
 /* Say on stderr what a person should know besides. */
@@ -21,6 +23,95 @@ warn(const char *sentence)
     (void)fprintf(stderr, "warning: %s\n", sentence);
 }
 
+/* -- what is not in it ---------------------------------------------------------------- */
+
+/* One element of `left_out`, borrowed; "" is what it does not say. */
+struct left_out {
+    const char *addon;
+    const char *addon_id;
+    const char *app;
+    const char *snapshot_id; /* NULL: it is the content */
+    const char *code;
+};
+
+static const char *
+text_of(const via_json *each, const char *key)
+{
+    const char *text = via_json_string(via_json_member(each, key), NULL);
+
+    return text ? text : "";
+}
+
+/* Visit each element of the JSON array `text`. */
+static void
+left_out_each(struct cli *cli, const char *text,
+              void (*fn)(struct cli *cli, const struct left_out *l))
+{
+    via_json *doc = NULL;
+
+    if (!text || via_json_parse(text, strlen(text), 4, &doc, NULL) != VIA_OK)
+        return;
+    for (size_t i = 0; i < via_json_count(doc); i++) {
+        const via_json *each = via_json_at(doc, i);
+        const struct left_out l = {
+            text_of(each, "addon"), text_of(each, "addon_id"), text_of(each, "app"),
+            via_json_string(via_json_member(each, "snapshot"), NULL), text_of(each, "code")};
+
+        fn(cli, &l);
+    }
+    via_json_free(doc);
+}
+
+/* Text of an archive that anybody may have made must not steer the terminal. */
+static void
+plain_put(struct via_buf *b, const char *text)
+{
+    for (; *text; text++)
+        via_buf_putc(b, (unsigned char)*text < ' ' || *text == 127 ? '?' : *text);
+}
+
+static void
+left_out_name(const struct left_out *l, struct via_buf *b)
+{
+    if (l->snapshot_id) {
+        via_buf_puts(b, "snapshot ");
+        plain_put(b, l->snapshot_id);
+        via_buf_puts(b, " of ");
+    }
+    via_buf_puts(b, "add-on ");
+    plain_put(b, l->addon);
+    via_buf_puts(b, " of app ");
+    plain_put(b, l->app);
+    via_buf_puts(b, ": ");
+    plain_put(b, l->code);
+}
+
+/* On stderr: a backup that is not of everything must not pass for one. */
+static void
+left_out_warn(struct cli *cli, const struct left_out *l)
+{
+    struct via_buf b;
+
+    via_buf_init(&b);
+    via_buf_puts(&b, "warning: not in the archive: ");
+    left_out_name(l, &b);
+    via_buf_puts(&b, "\ntry: ");
+    cli_remedy_put_left_out(cli, via_status_parse(l->code, strlen(l->code)), l->addon_id,
+                            l->snapshot_id, &b);
+    (void)fprintf(stderr, "%s\n", via_buf_text(&b));
+    via_buf_deinit(&b);
+}
+
+static void
+left_out_put(struct cli *cli, const struct left_out *l)
+{
+    via_buf_puts(&cli->out, "not in the archive: ");
+    left_out_name(l, &cli->out);
+    via_buf_putc(&cli->out, '\n');
+}
+
+/* -- create and list ------------------------------------------------------------------ */
+
 static void
 created_put(struct cli *cli, const struct cli_rows *rows)
 {
@@ -29,11 +120,7 @@ created_put(struct cli *cli, const struct cli_rows *rows)
     if (!cli_rows_integer(rows, 0, "sealed"))
         warn("the archive holds this host's private keys in plain: keep it as safe as the host,"
              " or seal them with --passphrase-file");
-    if (cli_rows_integer(rows, 0, "absent") > 0)
-        (void)fprintf(stderr,
-                      "warning: %lld add-ons have no sound content and were left out;"
-                      " via sql \"SELECT addon, app, integrity FROM via_storage\" tells which\n",
-                      (long long)cli_rows_integer(rows, 0, "absent"));
+    left_out_each(cli, cli_rows_text(rows, 0, "left_out"), left_out_warn);
     if (!cli_tell(cli, rows))
         return;
     via_buf_puts(&cli->out, "backed up this host: ");
@@ -52,6 +139,7 @@ cli_backup_create(struct cli *cli)
     const char *secret = cli_option(cli, CLI_OPT_PASSPHRASE_FILE);
     struct cli_statement st;
     struct cli_rows rows;
+    bool is_partial;
 
     cli_statement_init(&st, "INSERT INTO via_backups(path, passphrase_file)");
     cli_statement_text(&st, " VALUES(", file);
@@ -60,8 +148,9 @@ cli_backup_create(struct cli *cli)
     cli_run(cli, &st);
     cli_query_new(cli, "SELECT " BACKUP_COLUMNS " FROM via_backups", &rows);
     created_put(cli, &rows);
+    is_partial = cli_rows_integer(&rows, 0, "absent") > 0;
     cli_rows_deinit(&rows);
-    return 0;
+    return is_partial ? 1 : 0;
 }
 
 int
@@ -79,6 +168,8 @@ cli_backup_list(struct cli *cli)
     cli_rows_deinit(&rows);
     return 0;
 }
+
+/* -- verify and restore ---------------------------------------------------------------- */
 
 /* The fingerprint as it is compared: lower case. */
 static bool
@@ -125,11 +216,24 @@ report_put_json(struct cli *cli, const struct via_host_report *r, const char *st
                    r->keys_opened ? "true" : "false");
     via_buf_printf(b, ",\"addons\":%lld,\"snapshots\":%lld", (long long)r->addons,
                    (long long)r->snapshots);
+    via_buf_printf(b, ",\"absent\":%lld,\"left_out\":[%s]", (long long)r->head.absent,
+                   via_buf_text(&r->head.left_out));
     member_text(b, "host", r->head.host);
     member_text(b, "created_at", r->head.created_at);
     if (strcmp(state, "restored") == 0 && via_root_path(root, sizeof root))
         member_text(b, "state_dir", root);
     via_buf_puts(b, "}\n");
+}
+
+static void
+report_put_left_out(struct cli *cli, const struct via_host_report *r)
+{
+    struct via_buf list;
+
+    via_buf_init(&list);
+    via_buf_printf(&list, "[%s]", via_buf_text(&r->head.left_out));
+    left_out_each(cli, via_buf_text(&list), left_out_put);
+    via_buf_deinit(&list);
 }
 
 static void
@@ -149,6 +253,7 @@ report_put(struct cli *cli, const struct via_host_report *r, const char *state, 
     via_buf_printf(&cli->out, "%lld add-ons, %lld snapshots, keys %s\nfingerprint: %s\n",
                    (long long)r->addons, (long long)r->snapshots,
                    r->head.sealed ? "sealed" : "in plain", r->seal.fingerprint);
+    report_put_left_out(cli, r);
 }
 
 /* What verify and restore share: both take a request and report. */
@@ -173,6 +278,7 @@ backup_read(struct cli *cli, const char *state,
         return 0;
     if (read(&request, &report, &cli->error) == VIA_OK)
         report_put(cli, &report, state, request.fingerprint != NULL);
+    via_host_report_deinit(&report);
     cli_progress_end();
     return 0;
 }

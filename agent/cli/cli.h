@@ -27,7 +27,8 @@ struct cli {
     char found_binding[VIA_NAME_SIZE];
     char found_target[VIA_NAME_SIZE];
     enum via_addon_state found_state;
-    char found_snapshot[VIA_ID_SIZE]; /* its newest */
+    char found_snapshot[VIA_ID_SIZE]; /* its newest, */
+    bool found_is_snapshot;           /* or the one that it is about */
     char found_backup[VIA_PATH_SIZE]; /* of the host, with it */
     bool found_sealed;                /* that one's keys are */
     bool found_unreadable;            /* its bytes are no database */

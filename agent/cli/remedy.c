@@ -224,7 +224,7 @@ facts_find(const struct cli *cli, enum via_status status, struct via_remedy_fact
         .passphrase = cli_option(cli, CLI_OPT_PASSPHRASE_FILE),
         .rest = cli->args.command ? " -- COMMAND" : NULL,
         .command = cli->args.command ? cli->args.command[0] : NULL,
-        .restores = cli_option(cli, CLI_OPT_SNAPSHOT) != NULL,
+        .restores = cli_option(cli, CLI_OPT_SNAPSHOT) != NULL || cli->found_is_snapshot,
         .names_generation = cli_option(cli, CLI_OPT_GENERATION) != NULL,
     };
 }
@@ -278,6 +278,25 @@ cli_remedy_put(const struct cli *cli, enum via_status status, struct via_buf *b)
     cli_remedy_put_line(cli, via_buf_text(&texts[REMEDY]), b);
     for (int i = 0; i < TEXTS; i++)
         via_buf_deinit(&texts[i]);
+}
+
+void
+cli_remedy_put_left_out(struct cli *cli, enum via_status status, const char *addon_id,
+                        const char *snapshot_id, struct via_buf *b)
+{
+    struct via_error before = cli->error;
+
+    cli->found_app[0] = cli->found_addon[0] = cli->found_binding[0] = cli->found_target[0] = '\0';
+    cli->found_snapshot[0] = cli->found_backup[0] = '\0';
+    (void)snprintf(cli->found_id, sizeof cli->found_id, "%s", addon_id);
+    look_at_state(cli);
+    look_at_addon(cli);
+    cli->error = before;
+    cli->found_is_snapshot = snapshot_id != NULL;
+    if (snapshot_id)
+        (void)snprintf(cli->found_snapshot, sizeof cli->found_snapshot, "%s", snapshot_id);
+    cli_remedy_put(cli, status, b);
+    cli->found_is_snapshot = false;
 }
 
 static bool

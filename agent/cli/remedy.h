@@ -13,6 +13,11 @@ void cli_remedy_look(struct cli *cli);
 /* Append the line to type after `status`; never empty. */
 void cli_remedy_put(const struct cli *cli, enum via_status status, struct via_buf *b);
 
+/* Append the line to type about what a backup left out of an add-on for `status`: its content, or
+ * its snapshot (NULL: the content). What was found before is forgotten. */
+void cli_remedy_put_left_out(struct cli *cli, enum via_status status, const char *addon_id,
+                             const char *snapshot_id, struct via_buf *b);
+
 /* Append a line that was made without knowing what was typed, so that it works where this one was:
  * with its --state-dir. */
 void cli_remedy_put_line(const struct cli *cli, const char *line, struct via_buf *b);

@@ -21,7 +21,7 @@ static const char *const flag_columns[] = {"deployed",
                                            "drain",
                                            "restart_bound_apps",
                                            "force_after_timeout"};
-static const char *const json_columns[] = {"options", "manifest"};
+static const char *const json_columns[] = {"options", "manifest", "left_out"};
 
 static bool
 name_in(const char *name, const char *const *names, size_t count)

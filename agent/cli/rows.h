@@ -1,7 +1,7 @@
 /* rows.h: what a statement answered, kept, and shown to people or as JSON.
  *
  * Column names decide how a value looks: *_bytes are sizes, known flags are booleans,
- * options and manifest are JSON inside. Everything else is as SQL gave it. */
+ * options, manifest and left_out are JSON inside. Everything else is as SQL gave it. */
 #ifndef VIA_CLI_ROWS_H
 #define VIA_CLI_ROWS_H
 

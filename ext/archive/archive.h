@@ -24,7 +24,9 @@
 #include "identity/keys.h"
 #include "via/model.h"
 
-#define VIA_ARCHIVE_FORMAT 1
+/* The newest form of the manifest: 2 says what was left out, and 1, where nothing was, is what
+ * every Via reads. */
+#define VIA_ARCHIVE_FORMAT 2
 #define VIA_ARCHIVE_MANIFEST_MAX (64 << 20) /* bytes */
 #define VIA_ARCHIVE_NAME_SIZE 128
 
@@ -36,7 +38,21 @@ struct via_archive_head {
     int64_t control_schema;
     int64_t runtime_schema;
     bool sealed;
+    int64_t absent;          /* how much was left out: */
+    struct via_buf left_out; /* the elements of a JSON array, as via_left_out_put() writes them */
 };
+
+/* Something that the control plane in the archive has a row of, and the archive no bytes. */
+struct via_left_out {
+    char addon[VIA_ADDON_ROW_NAME_SIZE];
+    char addon_id[VIA_ID_SIZE];
+    char app[VIA_NAME_SIZE];
+    char snapshot_id[VIA_ID_SIZE]; /* "": it is the add-on's content */
+    char code[64];                 /* why: the word of a status */
+};
+
+/* Add it to what `head` says is left out: {"addon","addon_id","app"[,"snapshot"],"code"}. */
+void via_left_out_put(struct via_archive_head *head, const struct via_left_out *l);
 
 /* What the seal says, and the file as a whole. */
 struct via_archive_seal {
@@ -75,7 +91,8 @@ VIA_MUST_USE bool via_member_parse(const char *name, struct via_member *m);
 
 struct via_archive_writer;
 
-/* Begin an archive in the empty file `fd`, which is borrowed. `head` is copied. */
+/* Begin an archive in the empty file `fd`, which is borrowed. `head` is copied; in it nothing is
+ * left out yet. */
 VIA_MUST_USE enum via_status via_archive_begin(int fd, const struct via_archive_head *head,
                                                struct via_archive_writer **out,
                                                struct via_error *e);
@@ -96,6 +113,12 @@ VIA_MUST_USE enum via_status via_archive_add_file(struct via_archive_writer *w,
 VIA_MUST_USE enum via_status via_archive_add_bytes(struct via_archive_writer *w,
                                                    struct via_member *m, const void *bytes,
                                                    size_t n, struct via_error *e);
+
+/* The manifest is to say that this was left out. */
+void via_archive_leave_out(struct via_archive_writer *w, const struct via_left_out *l);
+
+/* What the manifest says so far. Borrowed. */
+const struct via_archive_head *via_archive_get_head(const struct via_archive_writer *w);
 
 /* Write manifest and seal, signed with the backup key of `keys`. Nothing is synced. */
 VIA_MUST_USE enum via_status via_archive_end(struct via_archive_writer *w, struct via_keyring *keys,
@@ -122,8 +145,8 @@ struct via_archive_taker {
 };
 
 /* Read every member of the archive `fd`, whose seal was checked to be `seal`, and compare them with
- * the manifest, and the file once more with the seal. `tell` may be NULL. VIA_BACKUP_INVALID,
- * VIA_OPERATION_INTERRUPTED. */
+ * the manifest, and the file once more with the seal. `tell` may be NULL. head->left_out is the
+ * caller's to release, whatever the answer. VIA_BACKUP_INVALID, VIA_OPERATION_INTERRUPTED. */
 VIA_MUST_USE enum via_status via_archive_read(int fd, const struct via_archive_seal *seal,
                                               const struct via_archive_taker *taker,
                                               const struct via_archive_tell *tell,

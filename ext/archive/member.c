@@ -87,17 +87,47 @@ via_archive_put_entry(struct via_buf *list, const struct via_member *m, const ch
                    list->len > 0 ? "," : "", m->name, (long long)m->size_bytes, digest);
 }
 
+static void
+pair_put(struct via_buf *b, const char *key, const char *value)
+{
+    via_buf_printf(b, "\"%s\":", key);
+    via_buf_put_json(b, value, strlen(value));
+}
+
+void
+via_left_out_put(struct via_archive_head *head, const struct via_left_out *l)
+{
+    struct via_buf *b = &head->left_out;
+
+    via_buf_puts(b, head->absent++ > 0 ? ",{" : "{");
+    pair_put(b, "addon", l->addon);
+    via_buf_putc(b, ',');
+    pair_put(b, "addon_id", l->addon_id);
+    via_buf_putc(b, ',');
+    pair_put(b, "app", l->app);
+    via_buf_putc(b, ',');
+    if (l->snapshot_id[0]) {
+        pair_put(b, "snapshot", l->snapshot_id);
+        via_buf_putc(b, ',');
+    }
+    pair_put(b, "code", l->code);
+    via_buf_putc(b, '}');
+}
+
 void
 via_archive_put_manifest(struct via_buf *out, const struct via_archive_head *head,
                          const struct via_buf *list)
 {
     via_buf_printf(out, "{\"format\":%d,\"id\":\"%s\",\"created_at\":\"%s\",\"host\":",
-                   VIA_ARCHIVE_FORMAT, head->id, head->created_at);
+                   head->absent > 0 ? VIA_ARCHIVE_FORMAT : 1, head->id, head->created_at);
     via_buf_put_json(out, head->host, strlen(head->host));
     via_buf_printf(out, ",\"schema\":{\"control\":%lld,\"runtime\":%lld},\"sealed\":%s,",
                    (long long)head->control_schema, (long long)head->runtime_schema,
                    head->sealed ? "true" : "false");
+    if (head->absent > 0)
+        via_buf_printf(out, "\"left_out\":[%s],", via_buf_text(&head->left_out));
     via_buf_puts(out, "\"digests\":\"BLAKE2b-256\",\"members\":[");
     via_buf_put(out, list->data, list->len);
     via_buf_puts(out, "\n]}\n");
+    out->failed |= head->left_out.failed;
 }

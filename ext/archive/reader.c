@@ -152,6 +152,22 @@ head_text(const via_json *doc, const char *key, char *out, size_t size)
     (void)snprintf(out, size, "%s", text ? text : "");
 }
 
+static void
+head_left_out(const via_json *list, struct via_archive_head *head)
+{
+    for (size_t i = 0; i < via_json_count(list); i++) {
+        const via_json *each = via_json_at(list, i);
+        struct via_left_out l;
+
+        head_text(each, "addon", l.addon, sizeof l.addon);
+        head_text(each, "addon_id", l.addon_id, sizeof l.addon_id);
+        head_text(each, "app", l.app, sizeof l.app);
+        head_text(each, "snapshot", l.snapshot_id, sizeof l.snapshot_id);
+        head_text(each, "code", l.code, sizeof l.code);
+        via_left_out_put(head, &l);
+    }
+}
+
 /* Fill `head` from the manifest; then the manifest must be what a writer makes of that head and of
  * the members that were read. */
 static enum via_status
@@ -173,6 +189,7 @@ manifest_check(struct reader *r, const struct via_archive_seal *seal, struct via
         head->control_schema = via_json_integer(via_json_member(schema, "control"));
         head->runtime_schema = via_json_integer(via_json_member(schema, "runtime"));
         head->sealed = via_json_type(via_json_member(doc, "sealed")) == VIA_JSON_TRUE;
+        head_left_out(via_json_member(doc, "left_out"), head);
     }
     via_json_free(doc);
     if (format > VIA_ARCHIVE_FORMAT)

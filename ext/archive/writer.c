@@ -54,6 +54,8 @@ via_archive_begin(int fd, const struct via_archive_head *head, struct via_archiv
     *out = w;
     if (w) {
         w->head = *head;
+        w->head.absent = 0;
+        via_buf_init(&w->head.left_out);
         w->out.fd = fd;
         w->chunk = malloc(ARCHIVE_CHUNK);
         w->archive = archive_write_new();
@@ -83,6 +85,7 @@ via_archive_free(struct via_archive_writer *w)
         (void)archive_write_free(w->archive);
     }
     via_buf_deinit(&w->list);
+    via_buf_deinit(&w->head.left_out);
     free(w->chunk);
     free(w);
 }
@@ -161,6 +164,18 @@ via_archive_add_bytes(struct via_archive_writer *w, struct via_member *m, const 
     via_digest_begin(&d);
     via_digest_put(&d, bytes, n);
     return member_end(w, m, &d, e);
+}
+
+void
+via_archive_leave_out(struct via_archive_writer *w, const struct via_left_out *l)
+{
+    via_left_out_put(&w->head, l);
+}
+
+const struct via_archive_head *
+via_archive_get_head(const struct via_archive_writer *w)
+{
+    return &w->head;
 }
 
 static enum via_status

@@ -97,7 +97,8 @@ via_backup_ready(struct via_store *s, const char *id, const struct via_backup_ou
     struct via_sql *db = &s->write;
     sqlite3_stmt *q =
         via_sql_stmt(db, "UPDATE main.backups SET state = 'ready', passphrase_file = NULL,"
-                         " size_bytes = ?2, digest = ?3, fingerprint = ?4, absent = ?5"
+                         " size_bytes = ?2, digest = ?3, fingerprint = ?4, absent = ?5,"
+                         " left_out = '[' || ?6 || ']'"
                          " WHERE id = ?1");
 
     via_sql_bind_text(db, q, 1, id);
@@ -105,6 +106,7 @@ via_backup_ready(struct via_store *s, const char *id, const struct via_backup_ou
     via_sql_bind_text(db, q, 3, outcome->digest);
     via_sql_bind_text(db, q, 4, outcome->fingerprint);
     via_sql_bind_int(db, q, 5, outcome->absent);
+    via_sql_bind_text(db, q, 6, outcome->left_out);
     via_sql_run(db, q);
 }
 

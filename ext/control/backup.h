@@ -16,7 +16,8 @@ struct via_backup_outcome {
     int64_t size_bytes;
     const char *digest;
     const char *fingerprint;
-    int64_t absent; /* files that could not be found for it */
+    int64_t absent;       /* how much was left out, */
+    const char *left_out; /* and what: the elements of a JSON array */
 };
 
 /* In the store's transaction: write a pending backup and the intent to make it. Without `path` it

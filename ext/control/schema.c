@@ -155,6 +155,7 @@ static const struct step control_steps[] = {
      "CREATE TABLE owed_audit(seq INTEGER PRIMARY KEY, at, actor, action, outcome, app, deploy,"
      " instance, binding, reason, count)",
      "the runtime rows of the last transaction that changed both databases, as overlay.h has them"},
+    {"ALTER TABLE backups ADD COLUMN left_out TEXT", "what an archive does not hold, and why"},
 };
 
 static const struct step runtime_steps[] = {

@@ -73,7 +73,7 @@ static const char views_sql[] =
     "CREATE TEMP VIEW v_env AS SELECT rid, app, target, name, value, sealed IS NOT NULL AS secret,"
     " version, updated_at FROM main.env WHERE value IS NOT NULL OR sealed IS NOT NULL;"
     "CREATE TEMP VIEW v_backups AS SELECT rid, id, path, state, size_bytes, digest, created_at,"
-    " fingerprint, sealed, absent FROM main.backups;"
+    " fingerprint, sealed, absent, left_out FROM main.backups;"
     "CREATE TEMP VIEW v_restores AS SELECT c.rid, c.id, a.name AS addon, c.snapshot, c.state,"
     " c.phase, c.drain, c.restart_bound_apps, c.force_after_timeout, c.timeout_s,"
     " c.safety_snapshot, c.error, c.started_at, c.finished_at"

@@ -127,7 +127,8 @@ backup_done(struct via_store *s, const struct via_operation *op, const struct vi
     struct via_backup_outcome outcome = {.size_bytes = packed->seal.size_bytes,
                                          .digest = packed->seal.digest,
                                          .fingerprint = packed->seal.fingerprint,
-                                         .absent = packed->absent};
+                                         .absent = packed->absent,
+                                         .left_out = via_buf_text(&packed->left_out)};
 
     return via_effect_step(s, step_backed_up, op, &outcome, e);
 }
@@ -150,19 +151,53 @@ backup_run(struct via_store *s, const struct via_operation *op, struct via_error
     struct via_progress progress = via_effect_progress(&p, s, op);
     struct via_packed packed = {0};
     struct via_error why = {0};
+    enum via_status status;
     struct via_backup b;
 
     if (backup_find(s, op, &b, &why) != VIA_OK ||
         backup_make(s, &b, &progress, &packed, &why) != VIA_OK)
-        return via_effect_fail(s, step_backup_failed, op, &why, e);
-    return backup_done(s, op, &packed, e);
+        status = via_effect_fail(s, step_backup_failed, op, &why, e);
+    else
+        status = backup_done(s, op, &packed, e);
+    via_buf_deinit(&packed.left_out);
+    return status;
+}
+
+static enum via_status
+member_pass(void *arg, const struct via_member *m, struct via_error *e)
+{
+    (void)arg, (void)m, (void)e;
+    return VIA_OK;
+}
+
+static enum via_status
+member_pass_bytes(void *arg, const struct via_member *m, const void *bytes, size_t n,
+                  struct via_error *e)
+{
+    (void)arg, (void)m, (void)bytes, (void)n, (void)e;
+    return VIA_OK;
+}
+
+/* What a finished archive says it is, and what it leaves out. */
+static bool
+backup_read(int fd, const char *fingerprint, struct via_packed *out)
+{
+    const struct via_archive_taker taker = {member_pass, member_pass_bytes, member_pass, NULL};
+    struct via_archive_head head = {0};
+    struct via_error why = {0};
+    bool is_read = via_archive_check_seal(fd, fingerprint, NULL, &out->seal, &why) == VIA_OK &&
+                   via_archive_read(fd, &out->seal, &taker, NULL, &head, &why) == VIA_OK;
+
+    out->absent = head.absent;
+    out->left_out = head.left_out;
+    return is_read && !out->left_out.failed;
 }
 
 /* Is its file there, whole and of this host? Then only the last word is missing. An error when this
  * process cannot tell: an agent sees nothing outside of the state root. */
 static enum via_status
-backup_look(struct via_store *s, const struct via_backup *b, struct via_archive_seal *seal,
-            bool *is_there, struct via_error *e)
+backup_look(struct via_store *s, const struct via_backup *b, struct via_packed *out, bool *is_there,
+            struct via_error *e)
 {
     char kid[VIA_ID_SIZE], own[65];
     uint8_t public[32];
@@ -178,8 +213,7 @@ backup_look(struct via_store *s, const struct via_backup *b, struct via_archive_
     if (fd >= 0 && via_keyring_current(s->keys, VIA_KEY_BACKUP, kid, NULL) == VIA_OK &&
         via_keyring_public(s->keys, kid, public)) {
         via_digest_hex(&(struct via_piece){public, sizeof public}, 1, own);
-        *is_there = via_archive_check_seal(fd, own, NULL, seal, NULL) == VIA_OK &&
-                    strcmp(seal->id, b->id) == 0;
+        *is_there = backup_read(fd, own, out) && strcmp(out->seal.id, b->id) == 0;
     }
     if (fd >= 0)
         close(fd);
@@ -211,15 +245,17 @@ backup_recover(struct via_store *s, const struct via_operation *op, struct via_e
     struct via_error why = {VIA_OPERATION_INTERRUPTED,
                             "the process that was writing it died; make another"};
     struct via_packed packed = {0};
+    enum via_status status;
     struct via_backup b;
     bool is_there;
 
     if (backup_find(s, op, &b, e) != VIA_OK || backup_sweep(s, &b, e) != VIA_OK ||
-        backup_look(s, &b, &packed.seal, &is_there, e) != VIA_OK)
+        backup_look(s, &b, &packed, &is_there, e) != VIA_OK)
         return e->status;
-    if (is_there)
-        return backup_done(s, op, &packed, e);
-    return via_effect_step(s, step_backup_failed, op, &why, e);
+    status = is_there ? backup_done(s, op, &packed, e)
+                      : via_effect_step(s, step_backup_failed, op, &why, e);
+    via_buf_deinit(&packed.left_out);
+    return status;
 }
 
 const struct via_effect via_effect_backup = {

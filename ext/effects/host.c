@@ -297,6 +297,12 @@ host_take(const struct via_host_request *r, const struct via_root *root, int fd,
     return status;
 }
 
+void
+via_host_report_deinit(struct via_host_report *r)
+{
+    via_buf_deinit(&r->head.left_out);
+}
+
 enum via_status
 via_host_verify(const struct via_host_request *r, struct via_host_report *out, struct via_error *e)
 {
@@ -347,7 +353,9 @@ staged_settle(const struct via_root *root, const struct via_host_report *report,
 {
     const struct via_backup_outcome outcome = {.size_bytes = report->seal.size_bytes,
                                                .digest = report->seal.digest,
-                                               .fingerprint = report->seal.fingerprint};
+                                               .fingerprint = report->seal.fingerprint,
+                                               .absent = report->head.absent,
+                                               .left_out = via_buf_text(&report->head.left_out)};
     struct via_store *s = NULL;
     int settled;
 

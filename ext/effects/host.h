@@ -22,6 +22,9 @@ struct via_host_report {
     bool keys_opened; /* its keys are plain, or the passphrase opened them */
 };
 
+/* Release what a report owns, whatever the answer was. */
+void via_host_report_deinit(struct via_host_report *r);
+
 /* Read the archive through: its seal, every member's digest against the manifest, the header and
  * length of each database, its keys if they can be opened. VIA_BACKUP_UNREADABLE,
  * VIA_BACKUP_INVALID, VIA_BACKUP_UNTRUSTED, VIA_PASSPHRASE_WRONG, VIA_PASSPHRASE_UNREADABLE. */

@@ -29,7 +29,6 @@ struct pack {
     int64_t done_bytes; /* of the members before */
     int64_t size_bytes; /* of the member at hand, */
     int64_t copy_bytes; /* of which its copy counts for so many */
-    int64_t absent;
 };
 
 static bool
@@ -65,6 +64,25 @@ pack_pass(struct pack *p)
 {
     p->done_bytes += p->size_bytes;
     p->size_bytes = p->copy_bytes = 0;
+}
+
+/* -- what is left out ------------------------------------------------------------------ */
+
+/* One that is lost, damaged or destroyed since is to keep nobody from saving the others; but it is
+ * named in the manifest, for whoever counts on the archive. */
+static void
+pack_leave_out(struct pack *p, const struct via_addon *a, enum via_status why)
+{
+    struct via_left_out l = {0};
+
+    memcpy(l.addon_id, a->id, sizeof l.addon_id);
+    (void)snprintf(l.addon, sizeof l.addon, "%s", a->name);
+    (void)snprintf(l.app, sizeof l.app, "%s", a->app);
+    (void)snprintf(l.code, sizeof l.code, "%s", via_status_word(why));
+    via_log(VIA_LOG_WARN, "add-on %s is not in backup %s: %s", a->id, p->order->backup->id, l.code);
+    if (a->state != VIA_ADDON_IS_FAILED) /* of which nobody expects anything */
+        via_archive_leave_out(p->writer, &l);
+    pack_pass(p);
 }
 
 /* -- databases ----------------------------------------------------------------------- */
@@ -123,8 +141,7 @@ is_lost(enum via_status status)
            status == VIA_ADDON_NOT_FOUND;
 }
 
-/* A copy of the content. What is lost, damaged or destroyed since is counted and left out: one bad
- * database is to keep nobody from saving the others. */
+/* A copy of the content. */
 static enum via_status
 pack_add_content(struct pack *p, const struct via_provider *provider, const struct via_addon *a,
                  struct via_error *e)
@@ -146,10 +163,7 @@ pack_add_content(struct pack *p, const struct via_provider *provider, const stru
         return pack_add_fd(p, &m, fd, e);
     if (!is_lost(why.status))
         return via_error_set(e, why.status, "add-on %s: %.400s", a->name, why.message);
-    via_log(VIA_LOG_WARN, "add-on %s is not in backup %s: %s", a->id, p->order->backup->id,
-            via_status_word(why.status));
-    p->absent += a->state != VIA_ADDON_IS_FAILED;
-    pack_pass(p);
+    pack_leave_out(p, a, why.status);
     return VIA_OK;
 }
 
@@ -259,6 +273,17 @@ pack_fill(struct pack *p, struct via_archive_seal *seal, struct via_error *e)
     return via_archive_end(p->writer, s->keys, seal, e);
 }
 
+/* What the manifest says was left out, for those who do not read it. */
+static enum via_status
+pack_tell_left_out(const struct pack *p, struct via_packed *out, struct via_error *e)
+{
+    const struct via_archive_head *head = via_archive_get_head(p->writer);
+
+    out->absent = head->absent;
+    via_buf_puts(&out->left_out, via_buf_text(&head->left_out));
+    return out->left_out.failed ? via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory") : VIA_OK;
+}
+
 enum via_status
 via_pack_host(struct via_store *s, const struct via_pack_order *order, struct via_packed *out,
               struct via_error *e)
@@ -266,7 +291,8 @@ via_pack_host(struct via_store *s, const struct via_pack_order *order, struct vi
     struct pack p = {.s = s, .order = order};
     enum via_status status = pack_fill(&p, &out->seal, e);
 
-    out->absent = p.absent;
+    if (status == VIA_OK)
+        status = pack_tell_left_out(&p, out, e);
     via_archive_free(p.writer);
     via_replica_close(&p.replica);
     via_buf_deinit(&p.sealed);

@@ -18,7 +18,8 @@ struct via_pack_order {
 
 struct via_packed {
     struct via_archive_seal seal;
-    int64_t absent; /* add-ons without sound content, which are not in it */
+    int64_t absent;          /* what has no sound content, and is not in it, */
+    struct via_buf left_out; /* by name: as in via_archive_head; the caller's to release */
 };
 
 /* Write and seal the archive; nothing is synced. VIA_OPERATION_INTERRUPTED, VIA_DISK_FULL,

@@ -18,6 +18,7 @@ enum {
     FINGERPRINT,
     SEALED,
     ABSENT,
+    LEFT_OUT,
     PASSPHRASE_FILE
 };
 
@@ -31,6 +32,7 @@ static const struct via_column columns[] = {
     [FINGERPRINT] = {"fingerprint", "TEXT", VIA_COL_ASIDE},
     [SEALED] = {"sealed", "INTEGER", VIA_COL_ASIDE},
     [ABSENT] = {"absent", "INTEGER", VIA_COL_ASIDE},
+    [LEFT_OUT] = {"left_out", "TEXT", VIA_COL_ASIDE},
     [PASSPHRASE_FILE] = {"passphrase_file", "TEXT", VIA_COL_ARGUMENT | VIA_COL_INSERT},
 };
 

@@ -213,7 +213,7 @@ test_lies(void)
     TRY(VIA_BACKUP_INVALID, "a manifest of something else", DATA, KEY, RUNTIME, CONTROL,
         {.name = "manifest.json", .text = "{\"format\":1}"});
     TRY(VIA_STATE_NEWER, "a manifest of a time to come", DATA, KEY, RUNTIME, CONTROL,
-        {.name = "manifest.json", .text = "{\"format\":2}"});
+        {.name = "manifest.json", .text = "{\"format\":3}"});
     TRY(VIA_BACKUP_INVALID, "keys both plain and sealed", KEY, {.name = "keys.sealed", .text = "x"},
         RUNTIME, CONTROL, MANIFEST);
     TRY(VIA_BACKUP_INVALID, "sealed keys that the manifest calls plain",
@@ -321,6 +321,37 @@ test_told(void)
     free(text);
 }
 
+/* Names are other people's: what was left out comes back as it was put in, and only from a manifest
+ * whose form says that there is such a list. */
+static void
+test_left_out(void)
+{
+    struct via_left_out content = {.addon = "a\"b\n", .app = "shop", .code = "storage_missing"};
+    struct via_left_out snapshot = {.addon = "db", .app = "shop", .code = "snapshot_corrupt"};
+    struct via_archive_head head = {.created_at = "2026-01-01T00:00:00.000Z"}, got = {0};
+    struct via_archive_taker taker = {nothing, swallow, nothing, &(int){0}};
+    struct via_archive_seal seal;
+    struct via_error e = {0};
+    int fd;
+
+    memcpy(content.addon_id, addon_id, sizeof content.addon_id);
+    memcpy(snapshot.addon_id, addon_id, sizeof snapshot.addon_id);
+    memcpy(snapshot.snapshot_id, snapshot_id, sizeof snapshot.snapshot_id);
+    via_id_make("backup", head.id);
+    via_left_out_put(&head, &content);
+    via_left_out_put(&head, &snapshot);
+    const struct lie lies[] = {RUNTIME, CONTROL, MANIFEST};
+    fd = archive_make(lies, sizeof lies / sizeof *lies, &head);
+    CHECK(via_archive_check_seal(fd, NULL, NULL, &seal, &e) == VIA_OK &&
+              via_archive_read(fd, &seal, &taker, NULL, &got, &e) == VIA_OK && got.absent == 2 &&
+              strcmp(via_buf_text(&got.left_out), via_buf_text(&head.left_out)) == 0 &&
+              strstr(got.left_out.data, snapshot_id) && strstr(got.left_out.data, "a\\\"b\\n"),
+          "what was left out is read back: %s (%s)", via_buf_text(&got.left_out), e.message);
+    via_buf_deinit(&got.left_out);
+    via_buf_deinit(&head.left_out);
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -334,6 +365,7 @@ main(void)
         return 1;
     test_lies();
     test_told();
+    test_left_out();
     via_keyring_free(keys);
     return check_end();
 }
