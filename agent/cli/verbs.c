@@ -87,18 +87,16 @@ const struct cli_verb cli_verbs[] = {
      "Write this whole host into one signed archive, while everything goes on.\n"
      "Without FILE it goes to backups/ in the state root. Keep the fingerprint that is printed\n"
      "elsewhere: it proves later that an archive is yours. Without a passphrase the archive holds\n"
-     "this host's private keys in plain. An add-on that is missing or damaged is left out, with "
-     "its\n"
-     "name and what to type about it: then the archive is made, and the exit status is 1.",
+     "this host's private keys in plain. What is missing, damaged or cannot be read is left out\n"
+     "and named, with what to type about it: the archive is made, and the exit status is 1.",
      "via backup create /srv/backup/host.tar.zst --passphrase-file /etc/via/passphrase",
      cli_backup_create},
     {"via", "backup", "list", "", 0, 0, "List the backups that were made on this host.",
      "via backup list", cli_backup_list},
     {"via", "backup", "verify", "FILE", 0, BIT(PASSPHRASE_FILE) | BIT(FINGERPRINT),
      "Read an archive through and check its signature, every digest and its form; exits 1 when a\n"
-     "byte differs. Nothing is restored. Sealed keys are opened when the passphrase is given. "
-     "What\n"
-     "was left out when it was made is named; it is valid all the same.",
+     "byte differs. Nothing is restored. Sealed keys are opened when the passphrase is given.\n"
+     "What was left out when it was made is named; it is valid all the same.",
      "via backup verify host.tar.zst --fingerprint \"$(cat host.fingerprint)\"", cli_backup_verify},
     {"via", "backup", "restore", "FILE", 0, BIT(PASSPHRASE_FILE) | BIT(FINGERPRINT),
      "Make an empty or new state root what an archive holds, after checking all of it.\n"

@@ -154,12 +154,13 @@ via_replica_next_snapshot(struct via_replica *r, const char *addon_id, const cha
 }
 
 void
-via_replica_forget_snapshot(struct via_replica *r, const char *id)
+via_replica_settle_snapshot(struct via_replica *r, const char *id, const char *state)
 {
     struct via_sql *db = &r->sql;
-    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.snapshots SET state = 'deleted' WHERE id = ?1");
+    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.snapshots SET state = ?2 WHERE id = ?1");
 
     via_sql_bind_text(db, q, 1, id);
+    via_sql_bind_text(db, q, 2, state);
     via_sql_run(db, q);
 }
 

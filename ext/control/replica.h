@@ -29,8 +29,9 @@ VIA_MUST_USE enum via_status via_replica_forget(const struct via_root *root, con
 bool via_replica_next_snapshot(struct via_replica *r, const char *addon_id, const char *after,
                                char id[VIA_ID_SIZE], int64_t *size_bytes);
 
-/* In the copy alone: its file was deleted meanwhile. */
-void via_replica_forget_snapshot(struct via_replica *r, const char *id);
+/* In the copy alone: the file of a snapshot is not in the archive: "deleted" meanwhile, or
+ * "failed". */
+void via_replica_settle_snapshot(struct via_replica *r, const char *id, const char *state);
 
 /* Bytes of all ready snapshots. */
 int64_t via_replica_snapshot_bytes(struct via_replica *r);

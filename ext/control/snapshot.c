@@ -165,6 +165,20 @@ via_snapshot_keep(struct via_store *s, const char *id)
 }
 
 bool
+via_snapshot_is_ready(struct via_sql *db, const char *id)
+{
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT 1 FROM main.snapshots AS c JOIN main.addons AS a ON"
+                                       " a.id = c.addon_id WHERE c.id = ?1 AND c.state = 'ready'"
+                                       " AND a.state <> 'destroyed'");
+    bool is_ready;
+
+    via_sql_bind_text(db, q, 1, id);
+    is_ready = via_sql_row(db, q);
+    via_sql_end(db, q);
+    return is_ready;
+}
+
+bool
 via_snapshot_newest(struct via_sql *db, const char *addon_id, char id[VIA_ID_SIZE])
 {
     bool found;

@@ -32,6 +32,9 @@ void via_snapshot_drop(struct via_store *s, const char *id);
 /* The snapshot `id`, whose row says that it is deleted, could not be: it is what it was before. */
 void via_snapshot_keep(struct via_store *s, const char *id);
 
+/* Is snapshot `id` ready, and its add-on not destroyed? */
+bool via_snapshot_is_ready(struct via_sql *db, const char *id);
+
 /* The newest ready snapshot of an add-on; false when it has none. */
 bool via_snapshot_newest(struct via_sql *db, const char *addon_id, char id[VIA_ID_SIZE]);
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "control/addon.h"
 #include "control/replica.h"
+#include "control/snapshot.h"
 #include "effects/effects.h"
 #include "identity/keyfolder.h"
 
@@ -68,10 +69,12 @@ pack_pass(struct pack *p)
 
 /* -- what is left out ------------------------------------------------------------------ */
 
-/* One that is lost, damaged or destroyed since is to keep nobody from saving the others; but it is
- * named in the manifest, for whoever counts on the archive. */
+/* What is lost, damaged, out of reach or destroyed since is to keep nobody from saving the others;
+ * but it is named in the manifest, for whoever counts on the archive. `snapshot_id` is "" for the
+ * content. */
 static void
-pack_leave_out(struct pack *p, const struct via_addon *a, enum via_status why)
+pack_leave_out(struct pack *p, const struct via_addon *a, const char *snapshot_id,
+               enum via_status why)
 {
     struct via_left_out l = {0};
 
@@ -79,10 +82,36 @@ pack_leave_out(struct pack *p, const struct via_addon *a, enum via_status why)
     (void)snprintf(l.addon, sizeof l.addon, "%s", a->name);
     (void)snprintf(l.app, sizeof l.app, "%s", a->app);
     (void)snprintf(l.code, sizeof l.code, "%s", via_status_word(why));
-    via_log(VIA_LOG_WARN, "add-on %s is not in backup %s: %s", a->id, p->order->backup->id, l.code);
+    (void)snprintf(l.snapshot_id, sizeof l.snapshot_id, "%s", snapshot_id);
+    via_log(VIA_LOG_WARN, "%s is not in backup %s: %s", snapshot_id[0] ? snapshot_id : a->id,
+            p->order->backup->id, l.code);
     if (a->state != VIA_ADDON_IS_FAILED) /* of which nobody expects anything */
         via_archive_leave_out(p->writer, &l);
     pack_pass(p);
+}
+
+/* One that was deleted since is no loss. */
+static void
+pack_leave_out_snapshot(struct pack *p, const struct via_addon *a, const char *id,
+                        enum via_status why)
+{
+    bool is_deleted = why == VIA_SNAPSHOT_MISSING && !via_snapshot_is_ready(&p->s->read, id);
+
+    via_replica_settle_snapshot(&p->replica, id, is_deleted ? "deleted" : "failed");
+    if (is_deleted)
+        pack_pass(p);
+    else
+        pack_leave_out(p, a, id, why);
+}
+
+/* Does the reason lie in this add-on alone? */
+static bool
+is_its_own(enum via_status status)
+{
+    return status == VIA_STORAGE_MISSING || status == VIA_STORAGE_CORRUPT ||
+           status == VIA_STORAGE_UNREADABLE || status == VIA_STORAGE_READONLY ||
+           status == VIA_SNAPSHOT_MISSING || status == VIA_SNAPSHOT_CORRUPT ||
+           status == VIA_ADDON_UNAVAILABLE || status == VIA_ADDON_NOT_FOUND;
 }
 
 /* -- databases ----------------------------------------------------------------------- */
@@ -124,21 +153,12 @@ pack_add_snapshots(struct pack *p, const struct via_provider *provider, const st
 
         if (provider->open_snapshot(&p->s->root, a->id, m.snapshot_id, &fd, &why) == VIA_OK)
             status = pack_add_fd(p, &m, fd, e);
-        else if (why.status == VIA_SNAPSHOT_MISSING) /* deleted since, or lost: then doctor knows */
-            via_replica_forget_snapshot(&p->replica, m.snapshot_id);
+        else if (is_its_own(why.status))
+            pack_leave_out_snapshot(p, a, m.snapshot_id, why.status);
         else
-            status = via_error_set(e, why.status, "%s", why.message);
+            status = via_error_set(e, why.status, "%s: %.400s", m.snapshot_id, why.message);
     }
     return status;
-}
-
-/* Is there nothing to save, for a reason that lies in this add-on alone? */
-static bool
-is_lost(enum via_status status)
-{
-    return status == VIA_STORAGE_MISSING || status == VIA_STORAGE_CORRUPT ||
-           status == VIA_STORAGE_UNREADABLE || status == VIA_ADDON_UNAVAILABLE ||
-           status == VIA_ADDON_NOT_FOUND;
 }
 
 /* A copy of the content. */
@@ -156,14 +176,12 @@ pack_add_content(struct pack *p, const struct via_provider *provider, const stru
     p->size_bytes = facts.size_bytes;
     p->copy_bytes = facts.size_bytes / COPY_PART;
     memcpy(m.addon_id, a->id, sizeof m.addon_id);
-    if (!facts.present)
-        why.status = VIA_STORAGE_MISSING;
-    else if (provider->lend(&p->s->root, &via_effect_opener, a->id, p->order->backup->id, &progress,
-                            &fd, &why) == VIA_OK)
+    if (provider->lend(&p->s->root, &via_effect_opener, a->id, p->order->backup->id, &progress, &fd,
+                       &why) == VIA_OK)
         return pack_add_fd(p, &m, fd, e);
-    if (!is_lost(why.status))
+    if (!is_its_own(why.status))
         return via_error_set(e, why.status, "add-on %s: %.400s", a->name, why.message);
-    pack_leave_out(p, a, why.status);
+    pack_leave_out(p, a, "", why.status);
     return VIA_OK;
 }
 

@@ -175,7 +175,7 @@ struct via_provider {
     /* For an archive: copy the content as it stands at one instant, while writers go on, into a
      * file that nobody else can reach and that goes with its last descriptor. *fd reads and is the
      * caller's to close. `ticket` is an id of the caller's. On failure nothing is left. The
-     * statuses of snapshot(). */
+     * statuses of snapshot(), and VIA_STORAGE_UNREADABLE, VIA_STORAGE_READONLY. */
     enum via_status (*lend)(const struct via_root *root, const struct via_opener *opener,
                             const char *addon_id, const char *ticket,
                             const struct via_progress *progress, int *fd, struct via_error *e);
@@ -184,7 +184,8 @@ struct via_provider {
     enum via_status (*forget_lent)(const struct via_root *root, const char *addon_id,
                                    const char *ticket, struct via_error *e);
 
-    /* Open a snapshot's file for reading; *fd is the caller's. VIA_SNAPSHOT_MISSING. */
+    /* Open a snapshot's file for reading; *fd is the caller's. VIA_SNAPSHOT_MISSING,
+     * VIA_STORAGE_UNREADABLE. */
     enum via_status (*open_snapshot)(const struct via_root *root, const char *addon_id,
                                      const char *snapshot_id, int *fd, struct via_error *e);
 

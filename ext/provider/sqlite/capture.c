@@ -38,7 +38,8 @@ via_capture_open(const char *path, int *fd, int64_t *size_bytes, struct via_erro
     *fd = -1;
     if (err == 0 || err == ENOENT || err == ENOTDIR || err == ELOOP)
         return via_error_set(e, VIA_SNAPSHOT_MISSING, "the snapshot's file is missing");
-    return via_error_set_errno(e, VIA_IO_ERROR, err, "the snapshot's file cannot be read");
+    return via_error_set_errno(e, VIA_STORAGE_UNREADABLE, err,
+                               "the snapshot's file cannot be read");
 }
 
 /* What checking says of content, said of a snapshot. */

@@ -185,7 +185,7 @@ clone_follow(const struct via_clone *c, int in, pid_t child, struct via_error *e
         if (heard && news.is_end)
             return VIA_OK;
     }
-    return via_error_set(e, VIA_IO_ERROR, "the process that copies was killed");
+    return via_error_set(e, VIA_OPERATION_INTERRUPTED, "the process that copies was killed");
 }
 
 enum via_status

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The ticket becomes part of a name. */
@@ -32,6 +33,18 @@ lend_hand_over(const struct via_claim *claim, int *fd, struct via_error *e)
     return VIA_OK;
 }
 
+/* The copy lies beside the content, and nowhere else: what cannot be made or read there, is the
+ * fault of that place. */
+static enum via_status
+lend_fail(const struct via_error *why, struct via_error *e)
+{
+    enum via_status status = why->status == VIA_STATE_UNAVAILABLE ? VIA_STORAGE_READONLY
+                             : why->status == VIA_IO_ERROR        ? VIA_STORAGE_UNREADABLE
+                                                                  : why->status;
+
+    return via_error_set(e, status, "%s", why->message);
+}
+
 enum via_status
 via_transfer_lend(const struct via_root *root, const struct via_opener *opener,
                   const char *addon_id, const char *ticket, const struct via_progress *progress,
@@ -41,6 +54,7 @@ via_transfer_lend(const struct via_root *root, const struct via_opener *opener,
     struct via_copy c = {.data = data, .log = log, .path = incoming, .progress = progress};
     struct via_snapshot_facts facts = {0};
     struct via_claim claim = {.fd = -1};
+    struct via_error why = {0};
     struct via_pin pin = {0};
     enum via_status status;
     struct stat st;
@@ -52,15 +66,15 @@ via_transfer_lend(const struct via_root *root, const struct via_opener *opener,
         return via_place_fail_id(e);
     if (via_place_find_data(root, addon_id, &st, e) != VIA_OK)
         return e->status;
-    status = via_claim_take(&claim, incoming, root, e);
+    status = via_claim_take(&claim, incoming, root, &why);
     c.fd = claim.fd;
-    if (status == VIA_OK && (status = via_pin_open(&pin, opener, addon_id, e)) == VIA_OK)
-        status = via_copy_make(&c, &pin, &facts, e);
+    if (status == VIA_OK && (status = via_pin_open(&pin, opener, addon_id, &why)) == VIA_OK)
+        status = via_copy_make(&c, &pin, &facts, &why);
     via_pin_close(&pin);
     if (status == VIA_OK)
-        status = lend_hand_over(&claim, fd, e);
+        status = lend_hand_over(&claim, fd, &why);
     via_claim_drop(&claim, false);
-    return status;
+    return status == VIA_OK ? VIA_OK : lend_fail(&why, e);
 }
 
 enum via_status
