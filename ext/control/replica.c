@@ -133,21 +133,22 @@ via_replica_forget(const struct via_root *root, const char *id, struct via_error
 }
 
 bool
-via_replica_next_snapshot(struct via_replica *r, const char *addon_id, const char *after,
-                          char id[VIA_ID_SIZE], int64_t *size_bytes)
+via_replica_next_snapshot(struct via_replica *r, const char *addon_id,
+                          struct via_replica_snapshot *out)
 {
     struct via_sql *db = &r->sql;
-    sqlite3_stmt *q = via_sql_stmt(db, "SELECT id, size_bytes FROM main.snapshots"
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT id, digest, size_bytes FROM main.snapshots"
                                        " WHERE addon_id = ?1 AND state = 'ready' AND id > ?2"
                                        " ORDER BY id LIMIT 1");
     bool found;
 
     via_sql_bind_text(db, q, 1, addon_id);
-    via_sql_bind_text(db, q, 2, after);
+    via_sql_bind_text(db, q, 2, out->id);
     found = via_sql_row(db, q);
     if (found) {
-        via_sql_text(q, 0, id, VIA_ID_SIZE);
-        *size_bytes = sqlite3_column_int64(q, 1);
+        via_sql_text(q, 0, out->id, sizeof out->id);
+        via_sql_text(q, 1, out->digest, sizeof out->digest);
+        out->size_bytes = sqlite3_column_int64(q, 2);
     }
     via_sql_end(db, q);
     return found;

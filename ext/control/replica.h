@@ -25,9 +25,16 @@ void via_replica_close(struct via_replica *r);
 VIA_MUST_USE enum via_status via_replica_forget(const struct via_root *root, const char *id,
                                                 struct via_error *e);
 
-/* The next ready snapshot of an add-on in the order of their ids; `after` is "" at first. */
-bool via_replica_next_snapshot(struct via_replica *r, const char *addon_id, const char *after,
-                               char id[VIA_ID_SIZE], int64_t *size_bytes);
+struct via_replica_snapshot {
+    char id[VIA_ID_SIZE];
+    char digest[65]; /* of its file, as it was written */
+    int64_t size_bytes;
+};
+
+/* The next ready snapshot of an add-on in the order of their ids, behind the one in `out`, whose id
+ * is "" at first. */
+bool via_replica_next_snapshot(struct via_replica *r, const char *addon_id,
+                               struct via_replica_snapshot *out);
 
 /* In the copy alone: the file of a snapshot is not in the archive: "deleted" meanwhile, or
  * "failed". */

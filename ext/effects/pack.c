@@ -8,6 +8,7 @@
 #include "control/replica.h"
 #include "control/snapshot.h"
 #include "effects/effects.h"
+#include "identity/codec.h"
 #include "identity/keyfolder.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define READ_CHUNK (128 << 10)
 #define COPY_PART 5 /* of the work on a content its copy is one of so many parts */
 
 /* An archive under way. */
@@ -138,20 +140,64 @@ pack_add_path(struct pack *p, enum via_member_kind kind, const char *path, struc
     return pack_add_fd(p, &m, fd, e);
 }
 
+/* Is the file what was written? Bytes that are not are found by nobody later: the archive's own
+ * digests would be theirs. VIA_SNAPSHOT_CORRUPT, VIA_STORAGE_UNREADABLE. */
+static enum via_status
+pack_check_snapshot(struct pack *p, const struct via_replica_snapshot *snapshot, int fd,
+                    struct via_error *e)
+{
+    char chunk[READ_CHUNK], digest[65];
+    struct via_digest d;
+    int64_t at = 0, got;
+
+    via_digest_begin(&d);
+    while ((got = via_io_get(fd, chunk, sizeof chunk, at)) > 0) {
+        via_digest_put(&d, chunk, (size_t)got);
+        at += got;
+        if (!pack_tell_copied(p, snapshot->size_bytes > at ? (int)(at * 100 / snapshot->size_bytes)
+                                                           : 100))
+            return via_error_set(e, VIA_OPERATION_INTERRUPTED, "the backup was stopped");
+    }
+    if (got < 0)
+        return via_error_set_errno(e, VIA_STORAGE_UNREADABLE, errno,
+                                   "the snapshot's file cannot be read");
+    via_digest_end(&d, digest);
+    return strcmp(digest, snapshot->digest) == 0
+               ? VIA_OK
+               : via_error_set(e, VIA_SNAPSHOT_CORRUPT,
+                               "the snapshot's file is not what was written");
+}
+
+/* Open its file, read through and found good; *fd is the caller's. */
+static enum via_status
+pack_open_snapshot(struct pack *p, const struct via_provider *provider, const char *addon_id,
+                   const struct via_replica_snapshot *snapshot, int *fd, struct via_error *e)
+{
+    p->size_bytes = snapshot->size_bytes;
+    p->copy_bytes = snapshot->size_bytes / COPY_PART;
+    if (provider->open_snapshot(&p->s->root, addon_id, snapshot->id, fd, e) != VIA_OK)
+        return e->status;
+    if (pack_check_snapshot(p, snapshot, *fd, e) == VIA_OK)
+        return VIA_OK;
+    close(*fd);
+    return e->status;
+}
+
 static enum via_status
 pack_add_snapshots(struct pack *p, const struct via_provider *provider, const struct via_addon *a,
                    struct via_error *e)
 {
     struct via_member m = {.kind = VIA_MEMBER_SNAPSHOT};
+    struct via_replica_snapshot snapshot = {.id = ""};
     enum via_status status = VIA_OK;
 
     memcpy(m.addon_id, a->id, sizeof m.addon_id);
-    while (status == VIA_OK && via_replica_next_snapshot(&p->replica, a->id, m.snapshot_id,
-                                                         m.snapshot_id, &p->size_bytes)) {
+    while (status == VIA_OK && via_replica_next_snapshot(&p->replica, a->id, &snapshot)) {
         struct via_error why = {0};
         int fd;
 
-        if (provider->open_snapshot(&p->s->root, a->id, m.snapshot_id, &fd, &why) == VIA_OK)
+        memcpy(m.snapshot_id, snapshot.id, sizeof m.snapshot_id);
+        if (pack_open_snapshot(p, provider, a->id, &snapshot, &fd, &why) == VIA_OK)
             status = pack_add_fd(p, &m, fd, e);
         else if (is_its_own(why.status))
             pack_leave_out_snapshot(p, a, m.snapshot_id, why.status);
