@@ -102,8 +102,8 @@ struct via_provider {
     /* Tell what is there. Never fails: what cannot be looked at is not taken for absent. */
     void (*probe)(const struct via_root *root, const char *addon_id, struct via_storage_facts *out);
 
-    /* Does what is there look like a database at its beginning? Cheap; says nothing of the rest.
-     * True when nothing is there or can be read. */
+    /* Does what is there look like a database at its beginning, and is it as long as that says?
+     * Cheap; says nothing of the rest. True when nothing is there or can be read. */
     bool (*looks_sound)(const struct via_root *root, const char *addon_id);
 
     /* Remove the storage and its snapshots for good. A missing one is fine. */

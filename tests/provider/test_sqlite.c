@@ -625,6 +625,40 @@ test_leftovers(void)
           "and neither leftovers nor a stale log remain");
 }
 
+/* A file that ends before its header says is told from one whose rest is in its log. */
+static void
+test_cut(void)
+{
+    static const char fill[] = "PRAGMA wal_autocheckpoint = 0; CREATE TABLE t(a);"
+                               "INSERT INTO t VALUES(zeroblob(40000))";
+    char id[VIA_ID_SIZE], data[VIA_PATH_SIZE];
+    struct via_error e = {0};
+    sqlite3 *db = NULL;
+    struct stat st;
+
+    via_id_make("addon", id);
+    if (!CHECK(sqlite->provision(&root, id, NULL, NULL, &e) == VIA_OK &&
+                   sqlite->locate(&root, id, data) && sqlite3_open(data, &db) == SQLITE_OK &&
+                   sqlite3_exec(db, fill, NULL, NULL, NULL) == SQLITE_OK,
+               "a database grows in its log (%s)", e.message))
+        return;
+    CHECK(sqlite->looks_sound(&root, id), "one whose pages are in its log looks sound");
+    sqlite3_exec(db, "PRAGMA wal_checkpoint(PASSIVE)", NULL, NULL, NULL);
+    CHECK(sqlite->looks_sound(&root, id), "and one that was written from it");
+    CHECK(stat(data, &st) == 0 && truncate(data, st.st_size - 4096) == 0 &&
+              sqlite->looks_sound(&root, id),
+          "and one that was not written to its end yet, with its log");
+    CHECK(truncate(data, st.st_size) == 0 &&
+              sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL) == SQLITE_OK &&
+              sqlite->looks_sound(&root, id),
+          "and one that has no log any more");
+    sqlite3_close(db);
+    CHECK(truncate(data, st.st_size - 1) == 0 && !sqlite->looks_sound(&root, id),
+          "one that lacks its last byte is damaged");
+    CHECK(truncate(data, st.st_size + 4096) == 0 && sqlite->looks_sound(&root, id),
+          "what follows the last page is nobody's");
+}
+
 int
 main(void)
 {
@@ -655,6 +689,7 @@ main(void)
     test_no_room();
     test_unreadable();
     test_leftovers();
+    test_cut();
     (void)snprintf(command, sizeof command, "rm -rf '%s'", scratch);
     return system(command) == 0 ? check_end() : 1;
 }

@@ -6,9 +6,10 @@
 
 #include <stdbool.h>
 
-/* Does the file `path` begin as a database does? True also when it cannot be read: that is told
- * elsewhere. Locks that this process holds on it stay. */
-bool via_header_holds(const char *path);
+/* Does the file `path` begin as a database does, and is it, with its write-ahead log `log`, as long
+ * as it says? True also when it cannot be read: that is told elsewhere. Locks that this process
+ * holds on it stay. */
+bool via_header_holds(const char *path, const char *log);
 
 /* Which journal a database is to have, as its header says it. */
 enum via_header_version {

@@ -189,9 +189,11 @@ sqlite_probe(const struct via_root *root, const char *addon_id, struct via_stora
 static bool
 sqlite_looks_sound(const struct via_root *root, const char *addon_id)
 {
-    char path[VIA_PATH_SIZE];
+    char path[VIA_PATH_SIZE], log[VIA_PATH_SIZE];
 
-    return !via_place_put(root, addon_id, VIA_PLACE_DATA, "", path) || via_header_holds(path);
+    return !via_place_put(root, addon_id, VIA_PLACE_DATA, "", path) ||
+           !via_place_put(root, addon_id, VIA_PLACE_DATA, "-wal", log) ||
+           via_header_holds(path, log);
 }
 
 static enum via_status
