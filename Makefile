@@ -51,7 +51,7 @@ API    := agent keeper reply body sqlrequest gatecall sqlcall profiles configreq
 CLIENT := failure config transport encode result client
 CLI    := main args nearest help verbs cli statement rows remedy agentfile addon readiness ensure \
           change progress snapshot restore backup bind app identity appstate appstatus appmend \
-          env secret audit doctor keys status shell complete \
+          env secret audit doctor keys status mend shell complete \
           run/launch run/instance run/place run/child run/environment run/token run/user run/sweep
 AGENT   := $(CONFINE:%=agent/confine/%) $(HTTP:%=agent/http/%) $(PROXY:%=agent/proxy/%) $(API:%=agent/api/%) agent/viad
 CLIENTS := $(CLIENT:%=agent/client/%)

@@ -1,6 +1,7 @@
 /* doctor.c: what is wrong with this host, and mending what can be mended safely. */
 #include "base/error.h"
 #include "base/root.h"
+#include "cli/mend.h"
 #include "cli/remedy.h"
 #include "cli/verbs.h"
 
@@ -105,19 +106,20 @@ cli_doctor(struct cli *cli)
     struct cli_statement st;
     struct cli_rows rows;
     int64_t fixed = 0;
-    bool wrong;
+    bool wrong, left = false;
 
-    if (fix) {
+    if (fix && cli_is_shown(cli)) {
         cli_statement_init(&st, "UPDATE via_findings SET fix = 1 WHERE fixable = 1");
         cli_run(cli, &st);
-        fixed = cli_changes(cli);
+    } else if (fix) {
+        left = !cli_mend(cli, &fixed);
         /* A damaged control plane takes no change. What is wrong with it is told all the same. */
         if (cli->error.status == VIA_STATE_CORRUPT)
             via_error_clear(&cli->error);
     }
     cli_statement_init(&st, "SELECT " FINDING_COLUMNS " FROM via_findings");
     cli_query(cli, &st, &rows);
-    wrong = findings_matter(&rows);
+    wrong = findings_matter(&rows) || left;
     if (cli_answers(cli) && fix && !cli_is_json(cli))
         (void)fprintf(stderr, "mended: %lld\n", (long long)fixed);
     if (root_is_closed(cli)) {

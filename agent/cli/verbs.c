@@ -142,7 +142,7 @@ const struct cli_verb cli_verbs[] = {
      "only\n"
      "worth knowing (info) is no fault, and what is not Via's is never touched. --fix mends what "
      "is\n"
-     "safe to mend.",
+     "safe to mend, permissions first; what it cannot mend keeps it from nothing else.",
      "via doctor --fix", cli_doctor},
     {"via", NULL, "sql", "[STATEMENT]", 0, 0,
      "Open the sqlite3 shell with the via_* tables, or run one statement in it.",

@@ -40,7 +40,9 @@ static const char plain_sql[] =
 /* What the via_* tables show, a view each. A column that costs is a subquery, and is
  * computed only by a statement that names it. */
 static const char views_sql[] =
-    /* what the last look found (effects/doctor.h), and what it saw of the files */
+    /* what the last look found (effects/doctor.h), and what it saw of the files. They are mended in
+     * the order of v_findings: whatever is wrong may be so for want of a permission, and a folder
+     * comes before what is in it */
     "CREATE TEMP TABLE findings(rid INTEGER PRIMARY KEY, code, severity, subject, reason,"
     " remediation, fixable INTEGER);"
     "CREATE TEMP TABLE seen_storage(addon_id TEXT PRIMARY KEY, present, size_bytes,"
@@ -54,7 +56,8 @@ static const char views_sql[] =
     " UNION ALL SELECT rid, kid, use, 'retired', created_at FROM main.retired_keys;"
     "CREATE TEMP VIEW v_findings AS SELECT rid, code, severity, subject, reason, remediation,"
     " fixable FROM temp.findings"
-    " ORDER BY instr('error warning info', severity), code, subject;"
+    " ORDER BY instr('error warning info', severity), code NOT IN ('owner_wrong',"
+    " 'permissions_wrong', 'key_permissions_wrong'), code, subject;"
     "CREATE TEMP VIEW v_gates AS SELECT column1 AS rid, column2 AS gate FROM"
     " (VALUES(1, 'identity'), (2, 'workload'), (3, 'manifest'), (4, 'add-on'));"
     "CREATE TEMP VIEW v_apps AS SELECT rid, name, created_at FROM main.apps;"

@@ -17,4 +17,9 @@ void via_doctor_look(struct via_store *s, struct via_sql *db);
  * fixable, or is gone, is passed over. */
 void via_doctor_intend(struct via_store *s, int64_t rid);
 
+/* Before a store is opened: let the owner in where the modes of his own files keep him out of the
+ * control plane, for nothing is mended that cannot be recorded. Nobody else gets a right; what else
+ * is wrong with a mode is a finding. Returns how many modes were changed. */
+int via_doctor_admit(void);
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "control/operation.h"
 #include "control/snapshot.h"
+#include "effects/doctor.h"
 #include "effects/doctor_look.h"
 #include "effects/effects.h"
 
@@ -118,6 +119,54 @@ doctor_mend_owner(struct via_store *s, const char *subject, struct via_error *e)
                                        "the owner of %.300s cannot be changed", subject));
     close(fd);
     return e->status;
+}
+
+/* Give the owner's own bits to `relative`, which this process owns. True when they were missing. */
+static bool
+owner_admit(const struct via_root *root, const char *relative)
+{
+    struct via_error ignored = {0};
+    bool is_changed = false;
+    char self[64];
+    struct stat st;
+    mode_t want;
+    int fd;
+
+    if (!place_get(root, relative, &fd, &st, &ignored))
+        return false;
+    want = S_ISDIR(st.st_mode) ? 0700 : 0600;
+    (void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    if ((S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)) && st.st_uid == geteuid() &&
+        (st.st_mode & want) != want)
+        is_changed = chmod(self, (st.st_mode & 07777) | want) == 0;
+    close(fd);
+    return is_changed;
+}
+
+int
+via_doctor_admit(void)
+{
+    /* What a store opens, what holds it before that. */
+    static const char *const places[] = {".",
+                                         "run",
+                                         "run/epoch",
+                                         "run/locks",
+                                         "keys",
+                                         "control-plane.db",
+                                         "control-plane.db-wal",
+                                         "control-plane.db-shm",
+                                         "runtime.db",
+                                         "runtime.db-wal",
+                                         "runtime.db-shm"};
+    struct via_error ignored = {0};
+    struct via_root root;
+    int changed = 0;
+
+    if (geteuid() == 0 || via_root_find(&root, &ignored) != VIA_OK)
+        return 0;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        changed += owner_admit(&root, places[i]);
+    return changed;
 }
 
 /* -- what is left over ----------------------------------------------------------------------- */
