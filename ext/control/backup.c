@@ -4,10 +4,72 @@
 #include "control/audit.h"
 #include "control/operation.h"
 #include "control/reason.h"
+#include "identity/keyfile.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* -- the key that signs ------------------------------------------------------------------ */
+
+bool
+via_backup_newest_key(struct via_sql *db, char kid[VIA_ID_SIZE])
+{
+    /* Ids sort by time. */
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT max(key_id) FROM main.backups");
+
+    kid[0] = '\0';
+    if (via_sql_row(db, q))
+        via_sql_text(q, 0, kid, VIA_ID_SIZE);
+    via_sql_end(db, q);
+    return via_id_is("key", kid);
+}
+
+/* A key to compare with, until one is found that is newer. */
+struct newer {
+    const char *kid;
+    bool found;
+};
+
+static void
+newer_look(void *arg, const struct via_key_facts *key)
+{
+    struct newer *n = arg;
+
+    n->found = n->found || (key->use == VIA_KEY_BACKUP && strcmp(key->kid, n->kid) > 0);
+}
+
+static bool
+key_is_retired(struct via_sql *db, const char *kid)
+{
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT 1 FROM main.retired_keys WHERE kid = ?1");
+    bool is_retired;
+
+    via_sql_bind_text(db, q, 1, kid);
+    is_retired = via_sql_row(db, q);
+    via_sql_end(db, q);
+    return is_retired;
+}
+
+bool
+via_backup_key_is_lost(struct via_store *s, struct via_sql *db, char kid[VIA_ID_SIZE])
+{
+    struct newer newer = {.kid = kid};
+    struct via_error why = {0};
+    char path[VIA_PATH_SIZE];
+    struct stat st;
+
+    if (!via_backup_newest_key(db, kid) || key_is_retired(db, kid))
+        return false;
+    via_keyfile_path(&s->root, kid, path);
+    if (lstat(path, &st) == 0 || errno != ENOENT)
+        return false;
+    return via_keyring_each(s->keys, newer_look, &newer, &why) == VIA_OK && !newer.found;
+}
+
+/* -- rows -------------------------------------------------------------------------------- */
 
 /* Write the row. */
 static int64_t
@@ -36,6 +98,14 @@ via_backup_put(struct via_store *s, const char *path, const char *passphrase_fil
     struct via_reason why = {0};
     int64_t rid, operation;
 
+    if (via_backup_key_is_lost(s, &s->write, id)) {
+        via_sql_fail(&s->write, VIA_KEY_UNAVAILABLE,
+                     "keys/%s.jwk, which signs this host's backups, is missing; put a copy of the"
+                     " file back, or make a new key, whose fingerprint is another:"
+                     " via keys rotate backup",
+                     id);
+        return 0;
+    }
     via_id_make("backup", id);
     (void)snprintf(relative, sizeof relative, "backups/%s.tar.zst", id);
     via_root_join(&s->root, relative, own);
@@ -98,7 +168,7 @@ via_backup_ready(struct via_store *s, const char *id, const struct via_backup_ou
     sqlite3_stmt *q =
         via_sql_stmt(db, "UPDATE main.backups SET state = 'ready', passphrase_file = NULL,"
                          " size_bytes = ?2, digest = ?3, fingerprint = ?4, absent = ?5,"
-                         " left_out = '[' || ?6 || ']'"
+                         " left_out = '[' || ?6 || ']', key_id = ?7"
                          " WHERE id = ?1");
 
     via_sql_bind_text(db, q, 1, id);
@@ -107,6 +177,7 @@ via_backup_ready(struct via_store *s, const char *id, const struct via_backup_ou
     via_sql_bind_text(db, q, 4, outcome->fingerprint);
     via_sql_bind_int(db, q, 5, outcome->absent);
     via_sql_bind_text(db, q, 6, outcome->left_out);
+    via_sql_bind_text(db, q, 7, outcome->key_id);
     via_sql_run(db, q);
 }
 

@@ -16,13 +16,22 @@ struct via_backup_outcome {
     int64_t size_bytes;
     const char *digest;
     const char *fingerprint;
+    const char *key_id;   /* of the key that it is of; NULL: not known */
     int64_t absent;       /* how much was left out, */
     const char *left_out; /* and what: the elements of a JSON array */
 };
 
 /* In the store's transaction: write a pending backup and the intent to make it. Without `path` it
- * goes into backups/. `passphrase_file` may be NULL. Returns the row id. */
+ * goes into backups/. `passphrase_file` may be NULL. Returns the row id. VIA_KEY_UNAVAILABLE when
+ * the key that signs backups is lost: a new one would have another fingerprint than the one that
+ * the operator keeps. */
 int64_t via_backup_put(struct via_store *s, const char *path, const char *passphrase_file);
+
+/* The newest key that has signed a backup. False when none is known. */
+bool via_backup_newest_key(struct via_sql *db, char kid[VIA_ID_SIZE]);
+
+/* Is that key's file gone, and neither was it retired nor is there a newer key? */
+bool via_backup_key_is_lost(struct via_store *s, struct via_sql *db, char kid[VIA_ID_SIZE]);
 
 bool via_backup_find(struct via_sql *db, const char *id, struct via_backup *out);
 

@@ -1,7 +1,9 @@
 #include "control/key.h"
 
 #include "base/error.h"
+#include "base/id.h"
 #include "control/audit.h"
+#include "control/backup.h"
 #include "control/env.h"
 #include "control/mark.h"
 #include "control/operation.h"
@@ -83,6 +85,9 @@ via_key_rotate(struct via_store *s, const char *use)
                      use ? use : "NULL");
         return 0;
     }
+    /* The one that it follows may be lost. */
+    if (parsed == VIA_KEY_BACKUP && via_backup_newest_key(&s->write, kid))
+        via_id_pass(kid);
     via_keyring_next(s->keys, parsed, kid);
     key_intend(s, VIA_INTENT_KEY_ROTATE, "key.rotate", use, kid);
     return key_rid(kid);

@@ -156,6 +156,7 @@ static const struct step control_steps[] = {
      " instance, binding, reason, count)",
      "the runtime rows of the last transaction that changed both databases, as overlay.h has them"},
     {"ALTER TABLE backups ADD COLUMN left_out TEXT", "what an archive does not hold, and why"},
+    {"ALTER TABLE backups ADD COLUMN key_id TEXT", "a key that signed an archive is missed"},
 };
 
 static const struct step runtime_steps[] = {

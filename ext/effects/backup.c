@@ -124,9 +124,12 @@ static enum via_status
 backup_done(struct via_store *s, const struct via_operation *op, const struct via_packed *packed,
             struct via_error *e)
 {
+    char kid[VIA_ID_SIZE];
+    bool is_ours = via_keyring_by_fingerprint(s->keys, packed->seal.fingerprint, kid);
     struct via_backup_outcome outcome = {.size_bytes = packed->seal.size_bytes,
                                          .digest = packed->seal.digest,
                                          .fingerprint = packed->seal.fingerprint,
+                                         .key_id = is_ours ? kid : NULL,
                                          .absent = packed->absent,
                                          .left_out = via_buf_text(&packed->left_out)};
 

@@ -40,11 +40,12 @@ doctor_backup_newest(struct doctor *d, struct doctor_backup *out)
 bool
 doctor_backup_with_key(struct doctor *d, const char *kid, struct doctor_backup *out)
 {
-    /* Ids sort by time: what was written before the key was made has it not. */
+    /* Ids sort by time: what was written before the key was made has it not, but for the archive
+     * that it was made for. */
     sqlite3_stmt *q = via_sql_stmt(d->db, "SELECT path, fingerprint, sealed FROM main.backups"
                                           " WHERE state = 'ready' AND NOT sealed AND"
-                                          " substr(id, length('backup_') + 1) >"
-                                          " substr(?1, length('key_') + 1) ORDER BY rid");
+                                          " (key_id = ?1 OR substr(id, length('backup_') + 1) >"
+                                          " substr(?1, length('key_') + 1)) ORDER BY rid");
 
     via_sql_bind_text(d->db, q, 1, kid);
     return backup_read(d, q, out);

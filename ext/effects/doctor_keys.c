@@ -1,9 +1,10 @@
 /* doctor_keys.c: keys against what needs them. A key whose file is gone is missed only by what it
- * signed: manifests that are in force, the audit, tokens that are not over. (Secrets sealed with it
- * are doctor_rows.c's.) One that was retired is to be gone. */
+ * signed: manifests that are in force, the audit, backups, tokens that are not over. (Secrets
+ * sealed with it are doctor_rows.c's.) One that was retired is to be gone. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/id.h"
+#include "control/backup.h"
 #include "control/release.h"
 #include "effects/doctor_look.h"
 #include "identity/keyfile.h"
@@ -145,6 +146,32 @@ look_audit_keys(struct doctor *d)
     }
 }
 
+/* -- backups --------------------------------------------------------------------------- */
+
+static void
+look_backup_key(struct doctor *d)
+{
+    char kid[VIA_ID_SIZE];
+    struct doctor_finding f;
+
+    if (!via_backup_key_is_lost(d->s, d->db, kid))
+        return;
+    if (missing_begin(d, &f, kid)) {
+        doctor_say(&f,
+                   "%s is missing: it signs this host's backups, and none is made without; take it"
+                   " out of a backup or, where none has it, via keys rotate backup makes a new key,"
+                   " whose fingerprint is another",
+                   f.subject);
+    } else {
+        doctor_say(&f,
+                   "%s is missing: it signs this host's backups, and none is made without; put a"
+                   " copy of the file back, or make a new key, whose fingerprint is another",
+                   f.subject);
+        doctor_advise(&f, "via keys rotate backup");
+    }
+    doctor_end(d, &f);
+}
+
 /* -- tokens ---------------------------------------------------------------------------- */
 
 /* When the oldest key of each use was made, "" for none. */
@@ -267,8 +294,8 @@ look_retired(struct doctor *d)
 void
 doctor_look_keys(struct doctor *d)
 {
-    static const doctor_look_fn looks[] = {look_manifest_keys, look_audit_keys, look_token_keys,
-                                           look_retired};
+    static const doctor_look_fn looks[] = {look_manifest_keys, look_audit_keys, look_backup_key,
+                                           look_token_keys, look_retired};
 
     doctor_look_each(d, looks, sizeof looks / sizeof *looks);
 }

@@ -351,16 +351,19 @@ static enum via_status
 staged_settle(const struct via_root *root, const struct via_host_report *report,
               struct via_error *e)
 {
-    const struct via_backup_outcome outcome = {.size_bytes = report->seal.size_bytes,
-                                               .digest = report->seal.digest,
-                                               .fingerprint = report->seal.fingerprint,
-                                               .absent = report->head.absent,
-                                               .left_out = via_buf_text(&report->head.left_out)};
+    struct via_backup_outcome outcome = {.size_bytes = report->seal.size_bytes,
+                                         .digest = report->seal.digest,
+                                         .fingerprint = report->seal.fingerprint,
+                                         .absent = report->head.absent,
+                                         .left_out = via_buf_text(&report->head.left_out)};
     struct via_store *s = NULL;
+    char kid[VIA_ID_SIZE];
     int settled;
 
     if (via_moved_fold(root, e) != VIA_OK || via_store_new(&s, e) != VIA_OK)
         return e->status;
+    if (via_keyring_by_fingerprint(s->keys, report->seal.fingerprint, kid))
+        outcome.key_id = kid;
     if (via_moved_settle(s, report->seal.id, &outcome, e) == VIA_OK &&
         via_effects_carry_out(s, e) == VIA_OK)
         via_ignore(staged_keys(s->keys, e));

@@ -362,6 +362,24 @@ via_keyring_public(struct via_keyring *k, const char *kid, uint8_t out[32])
     return key != NULL;
 }
 
+bool
+via_keyring_by_fingerprint(struct via_keyring *k, const char *fingerprint, char kid[VIA_ID_SIZE])
+{
+    char digest[65];
+
+    keyring_follow(k);
+    for (const struct via_key *key = k->keys; key; key = key->next) {
+        if (key->use != VIA_KEY_BACKUP)
+            continue;
+        via_digest_hex(&(struct via_piece){key->public, sizeof key->public}, 1, digest);
+        if (strcmp(digest, fingerprint) == 0) {
+            memcpy(kid, key->kid, VIA_ID_SIZE);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* -- changes ---------------------------------------------------------------------- */
 
 enum via_status

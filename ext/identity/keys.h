@@ -50,6 +50,11 @@ VIA_MUST_USE enum via_status via_keyring_current(struct via_keyring *k, enum via
 /* The public half of the key `kid`, for those who have no ring. False when it is not known. */
 VIA_MUST_USE bool via_keyring_public(struct via_keyring *k, const char *kid, uint8_t out[32]);
 
+/* The backup key whose public half has this fingerprint (BLAKE2b-256, lower-case hex). False when
+ * there is none. */
+VIA_MUST_USE bool via_keyring_by_fingerprint(struct via_keyring *k, const char *fingerprint,
+                                             char kid[VIA_ID_SIZE]);
+
 /* Does `signature` of `bytes` hold under this public key? Whose it is, the caller decides. */
 VIA_MUST_USE bool via_signature_holds(const uint8_t public[32], const void *bytes, size_t n,
                                       const uint8_t signature[64]);
