@@ -24,7 +24,7 @@ BASE     := status buf error clock id log root io stage fs lock epoch json
 IDENTITY := codec keyfile keyfolder keys jwt passphrase
 RULES    := names assign lifecycle gates readiness remedy schedule
 SQL      := sql
-CONTROL  := access addon addon_set app audit backup binding chain chain_verify chain_walk env generation \
+CONTROL  := access addon addon_set app audit backup binding chain chain_verify chain_walk damage env generation \
             instance key manifest mark moved operation options overlay profile prune purge reason release replica \
             restore schedule schema setting snapshot store token views witness
 ARCHIVE  := member reader seal writer

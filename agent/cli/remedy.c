@@ -64,7 +64,7 @@ look_at_addon(struct cli *cli)
     struct cli_statement st;
 
     cli_statement_init(&st, "SELECT app, addon, binding, target, snapshot, backup, backup_sealed, "
-                            "blocking = 'storage_corrupt' AS unreadable FROM via_readiness");
+                            "unreadable FROM via_readiness");
     id_put(cli, &st, " WHERE addon_id = ");
     if (cli->found_binding[0])
         cli_statement_text(&st, " AND binding = ", cli->found_binding);

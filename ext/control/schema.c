@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/lock.h"
+#include "control/damage.h"
 #include "control/setting.h"
 #include "control/views.h"
 
@@ -157,6 +158,8 @@ static const struct step control_steps[] = {
      "the runtime rows of the last transaction that changed both databases, as overlay.h has them"},
     {"ALTER TABLE backups ADD COLUMN left_out TEXT", "what an archive does not hold, and why"},
     {"ALTER TABLE backups ADD COLUMN key_id TEXT", "a key that signed an archive is missed"},
+    {"CREATE INDEX operations_told ON operations(addon_id) WHERE " VIA_DAMAGE_TOLD,
+     "whether an add-on's content is sound is found among all that was ever done with it"},
 };
 
 static const struct step runtime_steps[] = {

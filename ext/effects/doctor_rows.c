@@ -2,6 +2,7 @@
  * been made before the rows are read: a folder is made after its row is committed. */
 #include "base/clock.h"
 #include "control/backup.h"
+#include "control/damage.h"
 #include "control/env.h"
 #include "control/schedule.h"
 #include "control/snapshot.h"
@@ -38,7 +39,8 @@ path_exists(struct doctor *d, const char *relative)
 /* The line that makes the storage of an add-on sound, which is missing, damaged or left by a
  * failure: columns name, app, binding, target, id. */
 static void
-advise_repair(struct doctor *d, struct doctor_finding *f, enum via_status why, sqlite3_stmt *q)
+advise_repair(struct doctor *d, struct doctor_finding *f, enum via_status why, bool is_unreadable,
+              sqlite3_stmt *q)
 {
     char snapshot[VIA_ID_SIZE] = "", backup[VIA_PATH_SIZE] = "";
     struct via_remedy_facts facts = {.why = why,
@@ -48,7 +50,7 @@ advise_repair(struct doctor *d, struct doctor_finding *f, enum via_status why, s
                                      .target = row_text(q, 3),
                                      .snapshot = snapshot,
                                      .backup = backup,
-                                     .is_unreadable = why == VIA_STORAGE_CORRUPT};
+                                     .is_unreadable = is_unreadable};
 
     (void)via_snapshot_newest(d->db, row_text(q, 4), snapshot);
     (void)via_backup_newest(d->db, row_text(q, 4), backup, &facts.backup_sealed);
@@ -71,7 +73,7 @@ find_missing(struct doctor *d, sqlite3_stmt *q)
     doctor_begin(&f, DOCTOR_STORAGE_MISSING, row_text(q, 4));
     doctor_say(&f, "the database file of add-on %s of app %s is %s", row_text(q, 0), row_text(q, 1),
                path_exists(d, relative) ? "empty" : "missing");
-    advise_repair(d, &f, VIA_STORAGE_MISSING, q);
+    advise_repair(d, &f, VIA_STORAGE_MISSING, false, q);
     doctor_end(d, &f);
 }
 
@@ -84,7 +86,20 @@ find_corrupt(struct doctor *d, sqlite3_stmt *q)
     doctor_begin(&f, DOCTOR_STORAGE_CORRUPT, row_text(q, 4));
     doctor_say(&f, "the database file of add-on %s of app %s is damaged", row_text(q, 0),
                row_text(q, 1));
-    advise_repair(d, &f, VIA_STORAGE_CORRUPT, q);
+    advise_repair(d, &f, VIA_STORAGE_CORRUPT, true, q);
+    doctor_end(d, &f);
+}
+
+/* One that was found to be damaged inside, and not to be sound since; the same columns. */
+static void
+find_damaged(struct doctor *d, const struct via_damage *damage, sqlite3_stmt *q)
+{
+    struct doctor_finding f;
+
+    doctor_begin(&f, DOCTOR_STORAGE_CORRUPT, row_text(q, 4));
+    doctor_say(&f, "the database file of add-on %s of app %s is damaged, as %s found at %s",
+               row_text(q, 0), row_text(q, 1), damage->kind, damage->at);
+    advise_repair(d, &f, VIA_STORAGE_CORRUPT, false, q);
     doctor_end(d, &f);
 }
 
@@ -100,11 +115,14 @@ look_storage(struct doctor *d)
     via_sql_bind_int(d->db, q, 1, d->is_storage_hidden);
     while (via_sql_row(d->db, q)) {
         const struct via_provider *provider = via_provider_find(row_text(q, 5));
+        struct via_damage damage;
 
         if (!sqlite3_column_int(q, 6))
             find_missing(d, q);
         else if (provider && !provider->looks_sound(&d->s->root, row_text(q, 4)))
             find_corrupt(d, q);
+        else if (via_damage_find(d->db, row_text(q, 4), &damage))
+            find_damaged(d, &damage, q);
     }
 }
 
@@ -161,7 +179,7 @@ look_failed(struct doctor *d)
         doctor_say(&f, "making add-on %s of app %s failed: %s", row_text(q, 0), row_text(q, 1),
                    *row_text(q, 5) ? row_text(q, 5) : "its process died");
         if (sqlite3_column_int(q, 6))
-            advise_repair(d, &f, VIA_ADDON_FAILED_WITH_DATA, q);
+            advise_repair(d, &f, VIA_ADDON_FAILED_WITH_DATA, false, q);
         else
             doctor_advise(&f, "via addon create sqlite %s --app %s%s%s", row_text(q, 0),
                           row_text(q, 1), *source ? " --from " : "",

@@ -5,9 +5,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "control/addon.h"
+#include "control/damage.h"
 #include "control/replica.h"
 #include "control/snapshot.h"
 #include "effects/effects.h"
+#include "effects/step.h"
 #include "identity/codec.h"
 #include "identity/keyfolder.h"
 
@@ -207,6 +209,35 @@ pack_add_snapshots(struct pack *p, const struct via_provider *provider, const st
     return status;
 }
 
+struct checked {
+    const struct via_addon *addon;
+    const struct via_error *why;
+};
+
+static void
+step_checked(struct via_store *s, const struct via_operation *op, const void *arg)
+{
+    const struct checked *checked = arg;
+
+    (void)op;
+    via_damage_put(s, checked->addon, checked->why);
+}
+
+/* Who makes an archive reads every content: what is found is on record, when it is news. */
+static void
+pack_tell_found(struct pack *p, const struct via_addon *a, const struct via_error *why)
+{
+    struct checked checked = {a, why->status == VIA_OK ? NULL : why};
+    struct via_error ignored = {0};
+    struct via_damage damage;
+    bool was_damaged = via_damage_find(&p->s->read, a->id, &damage);
+
+    if (via_sql_take(&p->s->read, NULL) != VIA_OK)
+        return;
+    if (was_damaged ? why->status == VIA_OK : why->status == VIA_STORAGE_CORRUPT)
+        via_ignore(via_effect_step(p->s, step_checked, NULL, &checked, &ignored));
+}
+
 /* A copy of the content. */
 static enum via_status
 pack_add_content(struct pack *p, const struct via_provider *provider, const struct via_addon *a,
@@ -223,8 +254,11 @@ pack_add_content(struct pack *p, const struct via_provider *provider, const stru
     p->copy_bytes = facts.size_bytes / COPY_PART;
     memcpy(m.addon_id, a->id, sizeof m.addon_id);
     if (provider->lend(&p->s->root, &via_effect_opener, a->id, p->order->backup->id, &progress, &fd,
-                       &why) == VIA_OK)
+                       &why) == VIA_OK) {
+        pack_tell_found(p, a, &why);
         return pack_add_fd(p, &m, fd, e);
+    }
+    pack_tell_found(p, a, &why);
     if (!is_its_own(why.status))
         return via_error_set(e, why.status, "add-on %s: %.400s", a->name, why.message);
     pack_leave_out(p, a, "", why.status);

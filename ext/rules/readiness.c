@@ -55,17 +55,23 @@ decide_metadata(const struct via_readiness_facts *f, struct via_readiness *r)
 static void
 decide_storage(const struct via_readiness_facts *f, struct via_readiness *r)
 {
-    bool lost = !f->snapshot[0] && !f->backup[0];
+    const char *lost = f->snapshot[0] || f->backup[0]
+                           ? ""
+                           : ", and neither a snapshot nor a backup holds its content";
 
-    r->storage_ready =
-        f->storage_present && f->storage_readable && f->storage_writable && f->storage_sound;
+    r->storage_ready = f->storage_present && f->storage_readable && f->storage_writable &&
+                       f->storage_sound && !f->damage;
     if (!f->storage_present)
         block(r, VIA_STORAGE_MISSING, "the database file of add-on %s is missing", f->addon);
     else if (!f->storage_readable)
         block(r, VIA_STORAGE_UNREADABLE, "the database file of add-on %s cannot be read", f->addon);
     else if (!f->storage_sound)
         block(r, VIA_STORAGE_CORRUPT, "the database file of add-on %s is damaged%s", f->addon,
-              lost ? ", and neither a snapshot nor a backup holds its content" : "");
+              lost);
+    else if (f->damage)
+        block(r, VIA_STORAGE_CORRUPT,
+              "the database file of add-on %s is damaged, as %s found at %s%s", f->addon, f->damage,
+              f->damage_at, lost);
     else if (!f->storage_writable)
         block(r, VIA_STORAGE_READONLY, "the database file of add-on %s cannot be written",
               f->addon);

@@ -16,7 +16,9 @@ struct via_readiness_facts {
     bool storage_present;
     bool storage_readable;
     bool storage_writable;
-    bool storage_sound;   /* as far as a glance tells */
+    bool storage_sound; /* as far as a glance tells */
+    const char *damage; /* who has found it damaged; NULL: nobody, or it is sound since */
+    const char *damage_at;
     const char *snapshot; /* the newest that could be restored; "" when there is none */
     const char *backup;   /* the newest archive that holds it; "" when there is none */
     bool backup_sealed;

@@ -3,6 +3,7 @@
  * content could come back from. */
 #include "rules/readiness.h"
 #include "control/backup.h"
+#include "control/damage.h"
 #include "control/release.h"
 #include "control/snapshot.h"
 #include "provider/provider.h"
@@ -27,7 +28,8 @@ enum {
     REMEDIATION,
     SNAPSHOT,
     BACKUP,
-    BACKUP_SEALED
+    BACKUP_SEALED,
+    UNREADABLE
 };
 
 static const struct via_column columns[] = {
@@ -48,6 +50,7 @@ static const struct via_column columns[] = {
     [SNAPSHOT] = {"snapshot", "TEXT", VIA_COL_COMPUTED | VIA_COL_ASIDE},
     [BACKUP] = {"backup", "TEXT", VIA_COL_COMPUTED | VIA_COL_ASIDE},
     [BACKUP_SEALED] = {"backup_sealed", "INTEGER", VIA_COL_COMPUTED | VIA_COL_ASIDE},
+    [UNREADABLE] = {"unreadable", "INTEGER", VIA_COL_COMPUTED | VIA_COL_ASIDE},
 };
 
 /* What the content of an add-on could come back from; "" when there is none. */
@@ -61,7 +64,9 @@ struct sources {
 struct scratch {
     bool decided;
     struct via_readiness r;
+    bool is_unreadable; /* what is there is not even as long as it should be, or no database */
     char addon_id[VIA_ID_SIZE];
+    struct via_damage damage;
     struct sources sources;
 };
 
@@ -78,7 +83,8 @@ sources_find(struct via_sql *db, struct scratch *scratch)
     return out;
 }
 
-/* Look at the storage, and when that is lost at what it could come back from. */
+/* Look at the storage, and at what was found when it was last read; and when that is lost, at what
+ * it could come back from. */
 static void
 readiness_look(struct via_store *s, const char *type, struct scratch *scratch,
                struct via_readiness_facts *f)
@@ -92,7 +98,12 @@ readiness_look(struct via_store *s, const char *type, struct scratch *scratch,
     f->storage_readable = storage.readable;
     f->storage_writable = storage.writable;
     f->storage_sound = !storage.present || provider->looks_sound(&s->root, scratch->addon_id);
-    if (!storage.present || !f->storage_sound)
+    scratch->is_unreadable = !f->storage_sound;
+    if (storage.present && via_damage_find(via_store_db(s), scratch->addon_id, &scratch->damage)) {
+        f->damage = scratch->damage.kind;
+        f->damage_at = scratch->damage.at;
+    }
+    if (!storage.present || !f->storage_sound || f->damage)
         (void)sources_find(via_store_db(s), scratch);
     f->snapshot = scratch->sources.snapshot;
     f->backup = scratch->sources.backup;
@@ -163,6 +174,10 @@ readiness_compute(struct via_store *s, int64_t rid, int i, void *scratch, sqlite
 
     if (!out->decided)
         readiness_decide(s, rid, out);
+    if (i == UNREADABLE) {
+        sqlite3_result_int(context, out->is_unreadable);
+        return;
+    }
     if (i == SNAPSHOT || i == BACKUP || i == BACKUP_SEALED) {
         readiness_source(s, i, out, context);
         return;

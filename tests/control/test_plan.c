@@ -1,6 +1,7 @@
 /* The focus of this file is how the private database answers a table: a comparison of each key
  * column reaches an index, with and without a transaction's own rows laid over. */
 #include "check.h"
+#include "control/damage.h"
 #include "control/schema.h"
 #include "scratch.h"
 #include "tables/tables.h"
@@ -106,6 +107,26 @@ check_all(const struct via_root *root, bool overlay)
     via_sql_close(&s);
 }
 
+/* Readiness asks this of every add-on, which may have been copied every minute for years. */
+static void
+check_damage(const struct via_root *root)
+{
+    static const char ask[] = "EXPLAIN QUERY PLAN SELECT 1 FROM main.operations WHERE addon_id = ?1"
+                              " AND " VIA_DAMAGE_TOLD " ORDER BY rid DESC LIMIT 1";
+    const char *plan = "";
+    struct via_sql s;
+    sqlite3_stmt *q;
+
+    via_schema_open(&s, root, true, false);
+    q = via_sql_prepare(&s, ask);
+    if (via_sql_row(&s, q))
+        plan = (const char *)sqlite3_column_text(q, 3);
+    CHECK(strstr(plan, "USING INDEX operations_told (addon_id=?)") && !via_sql_row(&s, q),
+          "what was found of a content is the end of an index (%s)", plan);
+    sqlite3_finalize(q);
+    via_sql_close(&s);
+}
+
 int
 main(void)
 {
@@ -120,6 +141,7 @@ main(void)
     via_schema_open_runtime(&s, &root);
     check_all(&root, false);
     check_all(&root, true);
+    check_damage(&root);
     via_sql_close(&s);
     return check_end();
 }

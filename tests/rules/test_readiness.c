@@ -99,6 +99,17 @@ main(void)
     check_blocked("lost, with a snapshot", &f, "1011", "storage_missing", "operator",
                   "via addon restore app-db --app api --snapshot snap_1 --drain");
     f = all_right();
+    f.damage = "addon.snapshot";
+    f.damage_at = "2025-01-31T12:00:00.000Z";
+    check_blocked("found damaged", &f, "1011", "storage_corrupt", "operator",
+                  "via addon shell app-db --app api .dump");
+    via_readiness_decide(&f, &r);
+    CHECK(strstr(r.reason, "as addon.snapshot found at 2025-01-31T12:00:00.000Z"),
+          "who found it, and when, is said");
+    f.snapshot = "snap_1";
+    check_blocked("found damaged, with a snapshot", &f, "1011", "storage_corrupt", "operator",
+                  "via addon restore app-db --app api --snapshot snap_1 --drain");
+    f = all_right();
     f.storage_writable = false;
     check_blocked("unwritable", &f, "1011", "storage_readonly", "operator", "via doctor");
 
