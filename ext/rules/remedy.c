@@ -193,7 +193,9 @@ static const struct remedy {
     {VIA_SNAPSHOT_CORRUPT, NULL, "via addon snapshots {name}{of}"},
     {VIA_BACKUP_UNREADABLE, NULL, "ls -l {file}"},
     {VIA_BACKUP_INVALID, NULL, "ls -l {folder}"}, /* another one */
-    {VIA_BACKUP_UNTRUSTED, NULL, "via sql \"SELECT id, path, fingerprint FROM via_backups\""},
+    /* It prints whose the archive is, and makes no state root, in which it could not be restored.
+     */
+    {VIA_BACKUP_UNTRUSTED, NULL, "via backup verify {file}"},
     {VIA_PASSPHRASE_REQUIRED, NULL, "{line} --passphrase-file FILE"},
     {VIA_PASSPHRASE_UNREADABLE, NULL, "ls -l {passphrase}"},
     {VIA_PASSPHRASE_WRONG, NULL, "{unopened} --passphrase-file FILE"},

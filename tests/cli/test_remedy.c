@@ -89,7 +89,8 @@ check_typed(const char *const *words, const enum via_status *some)
     CHECK(cli_args_parse(&cli.args, cli_verbs, cli_verb_count, argc, argv, &problem),
           "%s %s is typed%s", words[1], words[2], via_buf_text(&problem));
     for (int why = VIA_OK + 1; !some && why < VIA_STATUS_COUNT; why++)
-        if (why != VIA_USAGE && why != VIA_PASSPHRASE_REQUIRED && why != VIA_PASSPHRASE_WRONG)
+        if (why != VIA_USAGE && why != VIA_PASSPHRASE_REQUIRED && why != VIA_PASSPHRASE_WRONG &&
+            why != VIA_BACKUP_UNTRUSTED) /* reads an archive, and no state root */
             check_status(&cli, (enum via_status)why);
     for (; some && *some != VIA_OK; some++)
         check_status(&cli, *some);
@@ -146,6 +147,8 @@ main(void)
                  "via --state-dir s sql \"x\" && vary --state-dir s app deploy api");
     check_placed(TYPED("via", "status", "--state-dir", "s"), "via backup restore f --state-dir d",
                  "via backup restore f --state-dir d");
+    check_placed(TYPED("via", "backup", "restore", "f", "--state-dir", "s"), "via backup verify f",
+                 "via backup verify f");
     check_placed(TYPED("via", "status", "--state-dir", "s"), "viad --state-dir d",
                  "viad --state-dir d");
     check_placed(TYPED("via", "status", "--state-dir", "s"), "kill 1", "kill 1");
