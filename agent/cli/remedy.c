@@ -200,6 +200,16 @@ binding_of(const struct cli *cli)
                     first_of(cli_operand(cli, "ADDON_OR_BINDING"), cli->found_binding, NULL));
 }
 
+/* Is FILE something that this verb makes? */
+static bool
+file_is_written(const struct cli *cli)
+{
+    const struct cli_verb *verb = cli->args.verb;
+
+    return verb && (verb->run == cli_backup_create || verb->run == cli_addon_export) &&
+           cli_operand(cli, "FILE");
+}
+
 static void
 facts_find(const struct cli *cli, enum via_status status, struct via_remedy_facts *f)
 {
@@ -221,6 +231,7 @@ facts_find(const struct cli *cli, enum via_status status, struct via_remedy_fact
         .from = cli_option(cli, CLI_OPT_FROM),
         .file = first_of(cli_operand(cli, "FILE"), cli_option(cli, CLI_OPT_ENV_FILE),
                          cli_option(cli, CLI_OPT_TOKEN_DIR)),
+        .writes_file = file_is_written(cli),
         .passphrase = cli_option(cli, CLI_OPT_PASSPHRASE_FILE),
         .rest = cli->args.command ? " -- COMMAND" : NULL,
         .command = cli->args.command ? cli->args.command[0] : NULL,

@@ -77,6 +77,12 @@ restores(const struct via_remedy_facts *f)
 }
 
 static bool
+writes_file(const struct via_remedy_facts *f)
+{
+    return f->writes_file && is_known(f->file);
+}
+
+static bool
 is_unbound(const struct via_remedy_facts *f)
 {
     return f->is_unbound;
@@ -160,6 +166,7 @@ static const struct remedy {
     {VIA_STATE_CORRUPT, NULL, "via backup restore {backup} " ELSEWHERE},
     {VIA_KEY_UNAVAILABLE, NULL, "via doctor"},
     {VIA_AUDIT_BROKEN, NULL, "via audit --json"},
+    {VIA_DISK_FULL, writes_file, "df -h {folder} {state}"},
     {VIA_DISK_FULL, NULL, "df -h {state}"},
     {VIA_CONTROL_BUSY, NULL, "{line}{rest}"},
     {VIA_AGENT_VERSION_MISMATCH, NULL, "via status"},
@@ -185,6 +192,7 @@ static const struct remedy {
      "via addon shell {name}{of} .dump | sed 's/^ROLLBACK; -- due to errors$/COMMIT;/' | "
      "sqlite3 {name}.sqlite"},
     {VIA_STORAGE_READONLY, NULL, "via doctor --fix"},
+    {VIA_STORAGE_FULL, writes_file, "df -h {folder} {state}"},
     {VIA_STORAGE_FULL, NULL, "df -h {state}"},
     {VIA_SNAPSHOT_NOT_FOUND, NULL,
      "via sql \"SELECT id, addon, app, state, created_at FROM via_snapshots\""},

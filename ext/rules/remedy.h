@@ -43,6 +43,7 @@ struct via_remedy_facts {
     const char *passphrase;
     const char *command;
     const char *rest;      /* what is to stay at the end of `line`, with a blank before it */
+    bool writes_file;      /* `file` is what is written, perhaps on another disk */
     bool restores;         /* a snapshot was named */
     bool names_generation; /* so was a generation */
 };

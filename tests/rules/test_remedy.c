@@ -63,6 +63,9 @@ test_quotes(void)
     check_line("a word inside a statement", VIA_BINDING_NOT_FOUND, f,
                "via sql \"SELECT binding, target, addon FROM via_bindings WHERE app = "
                "'a''\\\"\\$\\`\\\\b'\"");
+    check_line("a full disk", VIA_DISK_FULL, f, "df -h '/srv/via $HOME'");
+    f.writes_file = true;
+    check_line("or another one", VIA_STORAGE_FULL, f, "df -h '/my files' '/srv/via $HOME'");
     f.file = "/x";
     check_line("a file of the top folder", VIA_PATH_UNWRITABLE, f, "ls -ld /");
     f.file = "x";
