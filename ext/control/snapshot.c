@@ -179,6 +179,35 @@ via_snapshot_is_ready(struct via_sql *db, const char *id)
 }
 
 bool
+via_snapshot_next_ready(struct via_sql *db, int64_t *rid, char id[VIA_ID_SIZE],
+                        char addon_id[VIA_ID_SIZE])
+{
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT rid, id, addon_id FROM main.snapshots WHERE"
+                                       " state = 'ready' AND rid > ?1 ORDER BY rid LIMIT 1");
+    bool found;
+
+    via_sql_bind_int(db, q, 1, *rid);
+    found = via_sql_row(db, q);
+    if (found) {
+        *rid = sqlite3_column_int64(q, 0);
+        via_sql_text(q, 1, id, VIA_ID_SIZE);
+        via_sql_text(q, 2, addon_id, VIA_ID_SIZE);
+    }
+    via_sql_end(db, q);
+    return found;
+}
+
+void
+via_snapshot_forget(struct via_store *s, const char *id)
+{
+    struct via_sql *db = &s->write;
+    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.snapshots SET state = 'deleted' WHERE id = ?1");
+
+    via_sql_bind_text(db, q, 1, id);
+    via_sql_run(db, q);
+}
+
+bool
 via_snapshot_newest(struct via_sql *db, const char *addon_id, char id[VIA_ID_SIZE])
 {
     bool found;

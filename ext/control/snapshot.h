@@ -35,6 +35,13 @@ void via_snapshot_keep(struct via_store *s, const char *id);
 /* Is snapshot `id` ready, and its add-on not destroyed? */
 bool via_snapshot_is_ready(struct via_sql *db, const char *id);
 
+/* The next ready snapshot in the order of rows; `rid` is 0 at first. */
+bool via_snapshot_next_ready(struct via_sql *db, int64_t *rid, char id[VIA_ID_SIZE],
+                             char addon_id[VIA_ID_SIZE]);
+
+/* In a transaction of effects/: a snapshot has no file, and will have none. */
+void via_snapshot_forget(struct via_store *s, const char *id);
+
 /* The newest ready snapshot of an add-on; false when it has none. */
 bool via_snapshot_newest(struct via_sql *db, const char *addon_id, char id[VIA_ID_SIZE]);
 

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/stage.h"
 #include "control/moved.h"
+#include "control/snapshot.h"
 #include "effects/effects.h"
 #include "identity/keyfolder.h"
 #include "identity/passphrase.h"
@@ -345,6 +346,31 @@ staged_keys(struct via_keyring *keys, struct via_error *e)
     return via_keyring_current(keys, VIA_KEY_GENERATION, kid, e);
 }
 
+/* Rows of what the archive does not hold, as of add-ons that were destroyed: their files stayed
+ * where they were. */
+static enum via_status
+staged_snapshots(struct via_store *s, struct via_error *e)
+{
+    char id[VIA_ID_SIZE], addon_id[VIA_ID_SIZE];
+    int64_t rid = 0;
+    int fd;
+
+    if (via_store_begin(s, true, e) != VIA_OK)
+        return e->status;
+    while (via_snapshot_next_ready(&s->write, &rid, id, addon_id)) {
+        struct via_error why = {0};
+
+        if (member_provider()->open_snapshot(&s->root, addon_id, id, &fd, &why) == VIA_OK)
+            close(fd);
+        else if (why.status == VIA_SNAPSHOT_MISSING)
+            via_snapshot_forget(s, id);
+    }
+    if (via_sql_take(&s->write, e) == VIA_OK)
+        return via_store_commit(s, e);
+    via_store_rollback(s);
+    return e->status;
+}
+
 /* Make what was taken a host that nobody has used yet. The root of this process is the staged one.
  */
 static enum via_status
@@ -364,7 +390,8 @@ staged_settle(const struct via_root *root, const struct via_host_report *report,
         return e->status;
     if (via_keyring_by_fingerprint(s->keys, report->seal.fingerprint, kid))
         outcome.key_id = kid;
-    if (via_moved_settle(s, report->seal.id, &outcome, e) == VIA_OK &&
+    if (staged_snapshots(s, e) == VIA_OK &&
+        via_moved_settle(s, report->seal.id, &outcome, e) == VIA_OK &&
         via_effects_carry_out(s, e) == VIA_OK)
         via_ignore(staged_keys(s->keys, e));
     via_store_free(s);
