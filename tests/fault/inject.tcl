@@ -145,6 +145,8 @@ proc answer_complaints {r fault} {
     if {[regexp {^write\([12]<} [dict get $r hit]]} { return {} }
     foreach line [split $said \n] {
         if {[regexp {^(?:.*(?:[Ee]rror[^:]*: |stepping, ))?([a-z_]+): \S} $line - code] && $code in $::codes} break
+        # A backup that is made of the rest says so of what is not in it.
+        if {[regexp {^warning: not in the archive: .*: ([a-z_]+)$} $line - code] && $code in $::codes} break
         set code {}
     }
     if {$code eq {}} { return [list "no code: $said"] }
