@@ -33,16 +33,13 @@ lend_hand_over(const struct via_claim *claim, int *fd, struct via_error *e)
     return VIA_OK;
 }
 
-/* The copy lies beside the content, and nowhere else: what cannot be made or read there, is the
- * fault of that place. */
+/* The copy lies beside the content, and nowhere else: what cannot be made there, or not be copied,
+ * is the fault of that place. `from` said of the copy is `to` said of the content. */
 static enum via_status
-lend_fail(const struct via_error *why, struct via_error *e)
+lend_blame(const struct via_error *why, enum via_status from, enum via_status to,
+           struct via_error *e)
 {
-    enum via_status status = why->status == VIA_STATE_UNAVAILABLE ? VIA_STORAGE_READONLY
-                             : why->status == VIA_IO_ERROR        ? VIA_STORAGE_UNREADABLE
-                                                                  : why->status;
-
-    return via_error_set(e, status, "%s", why->message);
+    return via_error_set(e, why->status == from ? to : why->status, "%s", why->message);
 }
 
 enum via_status
@@ -66,15 +63,18 @@ via_transfer_lend(const struct via_root *root, const struct via_opener *opener,
         return via_place_fail_id(e);
     if (via_place_find_data(root, addon_id, &st, e) != VIA_OK)
         return e->status;
-    status = via_claim_take(&claim, incoming, root, &why);
+    if (via_claim_take(&claim, incoming, root, &why) != VIA_OK)
+        status = lend_blame(&why, VIA_STATE_UNAVAILABLE, VIA_STORAGE_READONLY, e);
+    else
+        status = via_pin_open(&pin, opener, addon_id, e);
     c.fd = claim.fd;
-    if (status == VIA_OK && (status = via_pin_open(&pin, opener, addon_id, &why)) == VIA_OK)
-        status = via_copy_make(&c, &pin, &facts, &why);
+    if (status == VIA_OK && via_copy_make(&c, &pin, &facts, &why) != VIA_OK)
+        status = lend_blame(&why, VIA_IO_ERROR, VIA_STORAGE_UNREADABLE, e);
     via_pin_close(&pin);
     if (status == VIA_OK)
-        status = lend_hand_over(&claim, fd, &why);
+        status = lend_hand_over(&claim, fd, e);
     via_claim_drop(&claim, false);
-    return status == VIA_OK ? VIA_OK : lend_fail(&why, e);
+    return status;
 }
 
 enum via_status
