@@ -19,6 +19,7 @@ struct ensure {
     bool created;
     bool bound;
     bool repaired;
+    struct cli_rows kept;    /* the log that a repair kept: a row or none */
     struct cli_rows binding; /* under the name that was asked for: one row or none */
     struct cli_readiness ready;
     char warning[VIA_MESSAGE_SIZE]; /* "": what is there is what was asked for */
@@ -38,6 +39,19 @@ ensure_repair(struct cli *cli)
     cli_statement_put(&st, ") AND present = "
                            "(SELECT state = 'failed' FROM via_addons WHERE id = addon_id)");
     return cli_run(cli, &st) && cli_changes(cli) > 0;
+}
+
+/* What the repair found of the lost storage, and kept. */
+static void
+ensure_look_kept(struct cli *cli, struct ensure *e)
+{
+    struct cli_statement st;
+
+    cli_statement_init(&st, "SELECT id FROM via_snapshots WHERE reason = 'repair'");
+    cli_statement_text(&st, " AND addon_id = ", cli_rows_text(&e->ready.addon, 0, "id"));
+    cli_statement_put(&st, " AND id = 'snap' || substr((SELECT max(id) FROM via_operations"
+                           " WHERE kind = 'addon.repair'), 3)");
+    cli_query(cli, &st, &e->kept);
 }
 
 /* A failed add-on is no obstacle: the table buries it, or refuses when it has bytes. */
@@ -230,6 +244,11 @@ ensure_complain(const struct ensure *e)
 {
     if (e->warning[0])
         (void)fprintf(stderr, "warning: %s\n", e->warning);
+    if (e->kept.count > 0)
+        (void)fprintf(stderr,
+                      "note: the log of the lost database file is kept in the add-on's snapshots/"
+                      " as %s.damaged-wal\n",
+                      cli_rows_text(&e->kept, 0, "id"));
     if (!ensure_is_done(e))
         (void)fprintf(stderr, "%s: %s\ntry: %s\n", cli_readiness_text(&e->ready, "blocking"),
                       cli_readiness_text(&e->ready, "reason"),
@@ -253,6 +272,8 @@ cli_addon_ensure(struct cli *cli)
     if (cli_answers(cli)) {
         ensure_compare(cli, &e);
         ensure_check_name(cli, &e);
+        if (e.repaired && !cli_is_shown(cli))
+            ensure_look_kept(cli, &e);
     }
     if (cli_answers(cli)) {
         if (cli_is_json(cli))
@@ -270,6 +291,7 @@ cli_addon_ensure(struct cli *cli)
         via_buf_put_json(&cli->more, cli->error.message, strlen(cli->error.message));
     }
     cli_rows_deinit(&e.binding);
+    cli_rows_deinit(&e.kept);
     cli_readiness_deinit(&e.ready);
     return code;
 }

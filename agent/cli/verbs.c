@@ -13,7 +13,8 @@ const struct cli_verb cli_verbs[] = {
      "via addon status app-db --app api", cli_addon_status},
     {"via", "addon", "ensure", "TYPE NAME", BIT(APP) | BIT(BIND), BIT(TARGET) | BIT(REPAIR),
      "Make an add-on and its binding unless they are there, and say whether the app can use it.\n"
-     "What is there is not changed: when it differs from what is asked, a warning says so.",
+     "What is there is not changed: when it differs from what is asked, a warning says so. With\n"
+     "--repair a lost database file is made anew; a log that it left is kept beside the snapshots.",
      "via addon ensure sqlite app-db --app api --bind DATABASE", cli_addon_ensure},
     {"via", "addon", "bind", "APP NAME", BIT(BINDING), BIT(READ_ONLY) | BIT(TARGET),
      "Give an add-on a name by which its app uses it, from the next deploy on.",

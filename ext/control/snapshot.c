@@ -129,6 +129,20 @@ via_snapshot_remove(struct via_store *s, int64_t rid)
 }
 
 void
+via_snapshot_put_log(struct via_store *s, const char *id, const struct via_addon *a,
+                     const char *operation_id)
+{
+    struct via_reason why = {0};
+
+    via_snapshot_put_pending(s, id, a, "repair");
+    via_snapshot_drop(s, id);
+    via_reason_put(&why, "add-on", a->name);
+    via_reason_put(&why, "log kept as", id);
+    if (via_sql_ok(&s->write))
+        via_audit_control(s, repair.kind, a->app, NULL, why.text, operation_id);
+}
+
+void
 via_snapshot_ready(struct via_store *s, const char *id, int64_t size_bytes, const char *digest)
 {
     struct via_sql *db = &s->write;

@@ -22,6 +22,11 @@ bool via_snapshot_is_read(struct via_sql *db, const char *addon_id, const char *
 void via_snapshot_put_pending(struct via_store *s, const char *id, const struct via_addon *a,
                               const char *reason);
 
+/* In a transaction of effects/: a repair kept the log of an add-on under the id of a snapshot that
+ * never was: a row for it, so that it can be deleted, and a record. */
+void via_snapshot_put_log(struct via_store *s, const char *id, const struct via_addon *a,
+                          const char *operation_id);
+
 /* Outcomes, in a transaction of effects/. */
 void via_snapshot_ready(struct via_store *s, const char *id, int64_t size_bytes,
                         const char *digest);

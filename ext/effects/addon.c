@@ -4,7 +4,11 @@
 #include "control/audit.h"
 #include "control/instance.h"
 #include "control/purge.h"
+#include "control/snapshot.h"
 #include "effects/step.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static void
 step_provisioned(struct via_store *s, const struct via_operation *op, const void *arg)
@@ -143,15 +147,54 @@ const struct via_effect via_effect_purge_due = {
     .failed = step_settle_failed,
 };
 
+/* The name of what a repair keeps: it is the same when another process goes on with it. */
+static void
+repair_keep_id(const struct via_operation *op, char out[VIA_ID_SIZE])
+{
+    (void)snprintf(out, VIA_ID_SIZE, "snap%s", op->id + strcspn(op->id, "_"));
+}
+
+/* Record a log that was kept; `arg` says whether there was one. */
+static void
+step_log_kept(struct via_store *s, const struct via_operation *op, const void *arg)
+{
+    const bool *is_kept = arg;
+    char keep_id[VIA_ID_SIZE];
+    struct via_addon a;
+
+    repair_keep_id(op, keep_id);
+    if (*is_kept && via_addon_find_id(&s->write, op->addon_id, &a))
+        via_snapshot_put_log(s, keep_id, &a, op->id);
+}
+
 /* Commands that knew the lost storage start anew: most make their tables when they do. */
 static void
 step_rebuilt(struct via_store *s, const struct via_operation *op, const void *arg)
 {
-    step_provisioned(s, op, arg);
+    step_log_kept(s, op, arg);
+    step_provisioned(s, op, NULL);
     via_instance_ask_restart_bound(s, op->addon_id, "the storage of an add-on was repaired");
 }
 
-/* Storage that is there is adopted when it is sound; missing storage is made empty. */
+/* Missing storage is made empty; nothing that was committed is thrown away for it. */
+static enum via_status
+repair_make(struct via_store *s, const struct via_operation *op,
+            const struct via_provider *provider, const struct via_progress *progress,
+            struct via_error *e)
+{
+    struct via_error why = {0}, ignored = {0};
+    char keep_id[VIA_ID_SIZE];
+    bool is_kept;
+
+    repair_keep_id(op, keep_id);
+    if (provider->keep_log(&s->root, op->addon_id, keep_id, &is_kept, &why) == VIA_OK &&
+        provider->provision(&s->root, op->addon_id, NULL, progress, &why) == VIA_OK)
+        return via_effect_step(s, step_rebuilt, op, &is_kept, e);
+    via_ignore(via_effect_step(s, step_log_kept, op, &is_kept, &ignored));
+    return via_effect_fail(s, step_settle_failed, op, &why, e);
+}
+
+/* Storage that is there is adopted when it is sound. */
 static enum via_status
 repair_run(struct via_store *s, const struct via_operation *op, struct via_error *e)
 {
@@ -160,19 +203,16 @@ repair_run(struct via_store *s, const struct via_operation *op, struct via_error
     struct via_progress progress = via_effect_progress(&p, s, op);
     struct via_storage_facts facts;
     struct via_error why = {0};
-    enum via_status status;
 
     if (!provider)
         return e->status;
     provider->probe(&s->root, op->addon_id, &facts);
-    if (facts.present)
-        status =
-            provider->check_integrity(&s->root, &via_effect_opener, op->addon_id, &progress, &why);
-    else
-        status = provider->provision(&s->root, op->addon_id, NULL, &progress, &why);
-    if (status != VIA_OK)
+    if (!facts.present)
+        return repair_make(s, op, provider, &progress, e);
+    if (provider->check_integrity(&s->root, &via_effect_opener, op->addon_id, &progress, &why) !=
+        VIA_OK)
         return via_effect_fail(s, step_settle_failed, op, &why, e);
-    return via_effect_step(s, facts.present ? step_provisioned : step_rebuilt, op, NULL, e);
+    return via_effect_step(s, step_provisioned, op, NULL, e);
 }
 
 const struct via_effect via_effect_repair = {

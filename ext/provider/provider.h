@@ -106,6 +106,12 @@ struct via_provider {
      * Cheap; says nothing of the rest. True when nothing is there or can be read. */
     bool (*looks_sound)(const struct via_root *root, const char *addon_id);
 
+    /* Before missing storage is made anew: put a log that it left, which may hold what was
+     * committed last, beside the snapshots as <keep_id>.damaged-wal. *is_kept: it lies there, be it
+     * since an earlier call. Storage that is present is left alone. */
+    enum via_status (*keep_log)(const struct via_root *root, const char *addon_id,
+                                const char *keep_id, bool *is_kept, struct via_error *e);
+
     /* Remove the storage and its snapshots for good. A missing one is fine. */
     enum via_status (*destroy)(const struct via_root *root, const char *addon_id,
                                struct via_error *e);

@@ -197,6 +197,32 @@ sqlite_looks_sound(const struct via_root *root, const char *addon_id)
 }
 
 static enum via_status
+sqlite_keep_log(const struct via_root *root, const char *addon_id, const char *keep_id,
+                bool *is_kept, struct via_error *e)
+{
+    char log[VIA_PATH_SIZE], kept[VIA_PATH_SIZE], folder[VIA_PATH_SIZE];
+    enum via_status status = VIA_OK;
+    struct stat st;
+
+    *is_kept = false;
+    if (!via_place_put(root, addon_id, VIA_PLACE_DATA, "-wal", log) ||
+        !via_place_put(root, addon_id, "snapshots", "", folder) ||
+        !via_place_put_snapshot(root, addon_id, keep_id, VIA_PLACE_DAMAGED "-wal", kept))
+        return via_place_fail_id(e);
+    if (lstat(kept, &st) < 0 && !via_place_is_data(root, addon_id, &st) && lstat(log, &st) == 0 &&
+        st.st_size > 0) {
+        status = via_fs_mkdir(folder, 0700, root, e);
+        if (status == VIA_OK)
+            status = via_fs_move(log, kept, e);
+        if (status == VIA_OK)
+            via_log(VIA_LOG_WARN, "%s: its log was there without its database, and is kept as %s",
+                    addon_id, kept);
+    }
+    *is_kept = lstat(kept, &st) == 0;
+    return status;
+}
+
+static enum via_status
 sqlite_destroy(const struct via_root *root, const char *addon_id, struct via_error *e)
 {
     char folder[VIA_PATH_SIZE];
@@ -236,6 +262,7 @@ const struct via_provider via_provider_sqlite = {
     .provision = sqlite_provision,
     .probe = sqlite_probe,
     .looks_sound = sqlite_looks_sound,
+    .keep_log = sqlite_keep_log,
     .destroy = sqlite_destroy,
     .snapshot = via_capture_make,
     .check_snapshot = via_capture_check,
