@@ -166,7 +166,9 @@ call_explain_storage(struct via_call *c)
     struct via_error e = {0};
 
     provider->probe(&c->agent->root, c->run.pass->grant.addon_id, &facts);
-    if (!facts.present)
+    if (facts.obstacle)
+        via_error_set(&e, VIA_STORAGE_UNREADABLE, "the storage of this add-on cannot be read");
+    else if (!facts.present)
         via_error_set(&e, VIA_STORAGE_MISSING, "the storage of this add-on is missing");
     else if (via_vfs_refusal(&e) == VIA_OK)
         e = c->run.error;

@@ -30,8 +30,9 @@ struct cli {
     char found_snapshot[VIA_ID_SIZE]; /* its newest, */
     bool found_is_snapshot;           /* or the one that it is about */
     char found_backup[VIA_PATH_SIZE]; /* of the host, with it */
-    bool found_sealed;                /* that one's keys are */
-    bool found_unreadable;            /* its bytes are no database */
+    char found_obstacle[VIA_PATH_SIZE];
+    bool found_sealed;     /* that one's keys are */
+    bool found_unreadable; /* its bytes are no database */
 };
 
 /* -- what was typed; all borrowed ------------------------------------------------ */

@@ -40,6 +40,7 @@ look_run(struct cli *cli, struct cli_statement *st)
         {"target", cli->found_target, sizeof cli->found_target},
         {"snapshot", cli->found_snapshot, sizeof cli->found_snapshot},
         {"backup", cli->found_backup, sizeof cli->found_backup},
+        {"obstacle", cli->found_obstacle, sizeof cli->found_obstacle},
     };
     struct cli_rows rows;
 
@@ -64,7 +65,7 @@ look_at_addon(struct cli *cli)
     struct cli_statement st;
 
     cli_statement_init(&st, "SELECT app, addon, binding, target, snapshot, backup, backup_sealed, "
-                            "unreadable FROM via_readiness");
+                            "unreadable, obstacle FROM via_readiness");
     id_put(cli, &st, " WHERE addon_id = ");
     if (cli->found_binding[0])
         cli_statement_text(&st, " AND binding = ", cli->found_binding);
@@ -106,6 +107,7 @@ cli_remedy_look(struct cli *cli)
     switch (refused.status) {
     case VIA_STORAGE_MISSING:
     case VIA_STORAGE_CORRUPT:
+    case VIA_STORAGE_UNREADABLE:
     case VIA_ADDON_BOUND:
         look_at_addon(cli);
         break;
@@ -228,6 +230,7 @@ facts_find(const struct cli *cli, enum via_status status, struct via_remedy_fact
         .backup = cli->found_backup,
         .backup_sealed = cli->found_sealed,
         .is_unreadable = cli->found_unreadable,
+        .obstacle = cli->found_obstacle,
         .from = cli_option(cli, CLI_OPT_FROM),
         .file = first_of(cli_operand(cli, "FILE"), cli_option(cli, CLI_OPT_ENV_FILE),
                          cli_option(cli, CLI_OPT_TOKEN_DIR)),

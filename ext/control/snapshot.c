@@ -287,7 +287,7 @@ via_export_settle(struct via_store *s, const char *id, const char *state, int64_
 }
 
 void
-via_addon_repair(struct via_store *s, const struct via_addon *a, bool present)
+via_addon_repair(struct via_store *s, const struct via_addon *a, bool present, const char *obstacle)
 {
     struct via_sql *db = &s->write;
     char snapshot[VIA_ID_SIZE];
@@ -296,6 +296,9 @@ via_addon_repair(struct via_store *s, const struct via_addon *a, bool present)
         a->state == VIA_ADDON_IS_DRAINING)
         via_sql_fail(db, VIA_STATE_INVALID, "add-on %s is %s and cannot be repaired", a->name,
                      via_addon_state_word(a->state));
+    else if (obstacle)
+        via_sql_fail(db, VIA_STORAGE_UNREADABLE, "the database file of add-on %s %s", a->name,
+                     obstacle);
     else if (!present && via_snapshot_newest(db, a->id, snapshot))
         via_sql_fail(
             db, VIA_STORAGE_MISSING,

@@ -61,7 +61,9 @@ void via_export_settle(struct via_store *s, const char *id, const char *state, i
 
 /* Write the intent to repair the storage of `a`: missing storage is made empty unless a snapshot
  * could be restored (VIA_STORAGE_MISSING names it), bytes of a failed add-on are adopted when
- * sound. `present` says whether there is storage. */
-void via_addon_repair(struct via_store *s, const struct via_addon *a, bool present);
+ * sound. `present` says whether there is storage, `obstacle` (NULL: nothing) what is in its place:
+ * then it is VIA_STORAGE_UNREADABLE. */
+void via_addon_repair(struct via_store *s, const struct via_addon *a, bool present,
+                      const char *obstacle);
 
 #endif

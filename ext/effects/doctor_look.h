@@ -22,6 +22,7 @@
     X(KEY_RETIRED_LEFT, "key_retired_left", "error", doctor_mend_retired)                          \
     X(KEY_MISSING, "key_missing", "error", NULL)                                                   \
     X(STORAGE_MISSING, "storage_missing", "error", NULL)                                           \
+    X(STORAGE_UNREADABLE, "storage_unreadable", "error", NULL)                                     \
     X(STORAGE_CORRUPT, "storage_corrupt", "error", NULL)                                           \
     X(STORAGE_ORPHANED, "storage_orphaned", "warning", doctor_mend_orphan)                         \
     X(SNAPSHOT_MISSING, "snapshot_missing", "error", NULL)                                         \

@@ -77,6 +77,23 @@ find_missing(struct doctor *d, sqlite3_stmt *q)
     doctor_end(d, &f);
 }
 
+/* Something else is where the file should be: whose it is, a person has to see. */
+static void
+find_obstacle(struct doctor *d, const struct via_provider *provider, const char *obstacle,
+              sqlite3_stmt *q)
+{
+    char path[VIA_PATH_SIZE];
+    struct via_remedy_facts facts = {.why = VIA_STORAGE_UNREADABLE, .obstacle = path};
+    struct doctor_finding f;
+
+    doctor_begin(&f, DOCTOR_STORAGE_UNREADABLE, row_text(q, 4));
+    doctor_say(&f, "the database file of add-on %s of app %s %s", row_text(q, 0), row_text(q, 1),
+               obstacle);
+    if (provider->locate(&d->s->root, row_text(q, 4), path))
+        via_remedy_text(&facts, f.remediation, sizeof f.remediation);
+    doctor_end(d, &f);
+}
+
 /* The file of an add-on that is none of a database; the same columns. */
 static void
 find_corrupt(struct doctor *d, sqlite3_stmt *q)
@@ -115,9 +132,14 @@ look_storage(struct doctor *d)
     via_sql_bind_int(d->db, q, 1, d->is_storage_hidden);
     while (via_sql_row(d->db, q)) {
         const struct via_provider *provider = via_provider_find(row_text(q, 5));
+        struct via_storage_facts facts = {0};
         struct via_damage damage;
 
-        if (!sqlite3_column_int(q, 6))
+        if (provider)
+            provider->probe(&d->s->root, row_text(q, 4), &facts);
+        if (facts.obstacle)
+            find_obstacle(d, provider, facts.obstacle, q);
+        else if (!sqlite3_column_int(q, 6))
             find_missing(d, q);
         else if (provider && !provider->looks_sound(&d->s->root, row_text(q, 4)))
             find_corrupt(d, q);

@@ -18,6 +18,7 @@ struct via_storage_facts {
     bool leftovers; /* files of an unfinished provisioning */
     int64_t size_bytes;
     int64_t wal_bytes;
+    const char *obstacle; /* what is in its place and no file: "is a folder"; NULL: nothing */
 };
 
 /* Called now and then during long work with 0..100, which never falls; false asks to stop. */
@@ -94,7 +95,8 @@ struct via_provider {
                                     struct via_error *e);
 
     /* Make the storage of `addon_id`, empty or as a copy of `source` (NULL: empty). Storage
-     * that is there already and whole is kept: VIA_OK. On failure nothing is left behind. */
+     * that is there already and whole is kept: VIA_OK. On failure nothing is left behind.
+     * VIA_STORAGE_UNREADABLE when something is in its place. */
     enum via_status (*provision)(const struct via_root *root, const char *addon_id,
                                  const char *source, const struct via_progress *progress,
                                  struct via_error *e);

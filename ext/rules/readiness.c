@@ -61,7 +61,10 @@ decide_storage(const struct via_readiness_facts *f, struct via_readiness *r)
 
     r->storage_ready = f->storage_present && f->storage_readable && f->storage_writable &&
                        f->storage_sound && !f->damage;
-    if (!f->storage_present)
+    if (f->obstacle)
+        block(r, VIA_STORAGE_UNREADABLE, "the database file of add-on %s %s", f->addon,
+              f->obstacle);
+    else if (!f->storage_present)
         block(r, VIA_STORAGE_MISSING, "the database file of add-on %s is missing", f->addon);
     else if (!f->storage_readable)
         block(r, VIA_STORAGE_UNREADABLE, "the database file of add-on %s cannot be read", f->addon);
@@ -125,6 +128,7 @@ decide_remedy(const struct via_readiness_facts *f, struct via_readiness *r)
                                            .snapshot = f->snapshot,
                                            .backup = f->backup,
                                            .backup_sealed = f->backup_sealed,
+                                           .obstacle = f->obstacle ? f->obstacle_path : NULL,
                                            .is_unreadable = !f->storage_sound};
 
     via_remedy_text(&facts, r->remediation, sizeof r->remediation);

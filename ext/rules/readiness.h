@@ -14,6 +14,8 @@ struct via_readiness_facts {
     const char *target;
     enum via_addon_state addon_state;
     bool storage_present;
+    const char *obstacle;      /* what is in its place and no file: "is a folder"; NULL: nothing */
+    const char *obstacle_path; /* where that is */
     bool storage_readable;
     bool storage_writable;
     bool storage_sound; /* as far as a glance tells */

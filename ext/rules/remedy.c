@@ -4,6 +4,7 @@
  * what is known, else the word to fill in. {bind}: the binding, else the usual one. {app_sql}
  * {binding_sql}: literals of a statement in double quotes. {of}: " --app APP" when the app is
  * known. {on}: " --target T", where it has to be said; {target}: wherever. {folder}: where FILE is.
+ * {obstacle}: what is in the place of a database.
  * {line} {rest} {unopened} {unplaced} {help}: see remedy.h. */
 #include "rules/remedy.h"
 
@@ -80,6 +81,12 @@ static bool
 writes_file(const struct via_remedy_facts *f)
 {
     return f->writes_file && is_known(f->file);
+}
+
+static bool
+has_obstacle(const struct via_remedy_facts *f)
+{
+    return is_known(f->obstacle);
 }
 
 static bool
@@ -179,6 +186,7 @@ static const struct remedy {
     {VIA_KEY_IN_USE, NULL, "via keys list"},
     {VIA_STORAGE_MISSING, has_snapshot, RESTORE},
     {VIA_STORAGE_MISSING, NULL, REPAIR},
+    {VIA_STORAGE_UNREADABLE, has_obstacle, "ls -ld {obstacle}"}, /* it is somebody's */
     {VIA_STORAGE_UNREADABLE, NULL, "via doctor --fix"},
     {VIA_STORAGE_CORRUPT, has_snapshot, RESTORE},
     {VIA_STORAGE_CORRUPT, has_sealed_backup,
@@ -314,6 +322,7 @@ static const struct slot {
     {"bind", FACT(binding), "DATABASE", AS_WORD},
     {"snapshot", FACT(snapshot), "ID", AS_WORD},
     {"backup", FACT(backup), "FILE", AS_WORD},
+    {"obstacle", FACT(obstacle), "FILE", AS_WORD},
     {"state", FACT(state_dir), "DIR", AS_WORD},
     {"agent", FACT(agent), "PID", AS_WORD},
     {"from", FACT(from), "FILE", AS_WORD},

@@ -38,7 +38,10 @@ gates_look_at_storage(struct via_store *s, struct via_gate_answer *answer)
 
     if (provider)
         provider->probe(&s->root, answer->addon_id, &storage);
-    if (!storage.present)
+    if (storage.obstacle)
+        via_ignore(via_error_set(&answer->why, VIA_STORAGE_UNREADABLE,
+                                 "the database file of this add-on %s", storage.obstacle));
+    else if (!storage.present)
         via_ignore(via_error_set(&answer->why, VIA_STORAGE_MISSING,
                                  "the storage of this add-on is missing"));
     else if (storage.unseen)

@@ -29,7 +29,8 @@ enum {
     SNAPSHOT,
     BACKUP,
     BACKUP_SEALED,
-    UNREADABLE
+    UNREADABLE,
+    OBSTACLE
 };
 
 static const struct via_column columns[] = {
@@ -51,6 +52,7 @@ static const struct via_column columns[] = {
     [BACKUP] = {"backup", "TEXT", VIA_COL_COMPUTED | VIA_COL_ASIDE},
     [BACKUP_SEALED] = {"backup_sealed", "INTEGER", VIA_COL_COMPUTED | VIA_COL_ASIDE},
     [UNREADABLE] = {"unreadable", "INTEGER", VIA_COL_COMPUTED | VIA_COL_ASIDE},
+    [OBSTACLE] = {"obstacle", "TEXT", VIA_COL_COMPUTED | VIA_COL_ASIDE},
 };
 
 /* What the content of an add-on could come back from; "" when there is none. */
@@ -65,6 +67,7 @@ struct scratch {
     bool decided;
     struct via_readiness r;
     bool is_unreadable; /* what is there is not even as long as it should be, or no database */
+    char obstacle[VIA_PATH_SIZE];
     char addon_id[VIA_ID_SIZE];
     struct via_damage damage;
     struct sources sources;
@@ -97,6 +100,10 @@ readiness_look(struct via_store *s, const char *type, struct scratch *scratch,
     f->storage_present = storage.present;
     f->storage_readable = storage.readable;
     f->storage_writable = storage.writable;
+    f->obstacle = storage.obstacle;
+    if (f->obstacle && !provider->locate(&s->root, scratch->addon_id, scratch->obstacle))
+        scratch->obstacle[0] = '\0';
+    f->obstacle_path = scratch->obstacle;
     f->storage_sound = !storage.present || provider->looks_sound(&s->root, scratch->addon_id);
     scratch->is_unreadable = !f->storage_sound;
     if (storage.present && via_damage_find(via_store_db(s), scratch->addon_id, &scratch->damage)) {
@@ -176,6 +183,10 @@ readiness_compute(struct via_store *s, int64_t rid, int i, void *scratch, sqlite
         readiness_decide(s, rid, out);
     if (i == UNREADABLE) {
         sqlite3_result_int(context, out->is_unreadable);
+        return;
+    }
+    if (i == OBSTACLE) {
+        readiness_text(context, out->obstacle);
         return;
     }
     if (i == SNAPSHOT || i == BACKUP || i == BACKUP_SEALED) {

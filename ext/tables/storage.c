@@ -110,7 +110,7 @@ storage_update(struct via_store *s, int64_t rid, const struct via_row *row)
         return;
     storage_look(s, rid, &look);
     if (look.provider)
-        via_addon_repair(s, &look.addon, look.facts.present);
+        via_addon_repair(s, &look.addon, look.facts.present, look.facts.obstacle);
 }
 
 const struct via_table via_table_storage = {

@@ -82,6 +82,15 @@ main(void)
     f.storage_readable = false;
     check_blocked("unreadable", &f, "1011", "storage_unreadable", "operator", "via doctor");
     f = all_right();
+    f.storage_present = false;
+    f.obstacle = "is a folder";
+    f.obstacle_path = "/there";
+    check_blocked("a folder in its place", &f, "1011", "storage_unreadable", "operator",
+                  "ls -ld /there");
+    via_readiness_decide(&f, &r);
+    CHECK(strcmp(r.reason, "the database file of add-on app-db is a folder") == 0,
+          "what is there is said");
+    f = all_right();
     f.storage_sound = false;
     check_blocked("damaged", &f, "1011", "storage_corrupt", "operator",
                   "via addon destroy app-db --app api --force && via addon create sqlite app-db");

@@ -85,6 +85,11 @@ test_storage(void)
     check_line("damaged", VIA_STORAGE_CORRUPT, f,
                "via addon shell app-db --app api .dump | sed 's/^ROLLBACK; -- due to "
                "errors$/COMMIT;/' | sqlite3 app-db.sqlite");
+    f.obstacle = "/var/lib/via/addons/a b/data.sqlite";
+    check_line("something in its place", VIA_STORAGE_UNREADABLE, f,
+               "ls -ld '/var/lib/via/addons/a b/data.sqlite'");
+    f.obstacle = NULL;
+    check_line("unreadable", VIA_STORAGE_UNREADABLE, f, "via doctor --fix");
     f.is_unreadable = true;
     check_line("damaged, and nothing can be read", VIA_STORAGE_CORRUPT, f,
                "via addon destroy app-db --app api --force && via addon create sqlite app-db --app "

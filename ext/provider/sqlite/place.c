@@ -49,9 +49,10 @@ via_place_find_data(const struct via_root *root, const char *addon_id, struct st
     if (!via_place_put(root, addon_id, VIA_PLACE_DATA, "", path))
         return via_place_fail_id(e);
     if (lstat(path, st) < 0)
-        return via_place_is_absent(errno) ? via_place_fail_missing(e)
+        return via_place_is_absent(errno) ? via_place_fail_missing(root, addon_id, e)
                                           : via_place_fail_unseen(errno, e);
-    return S_ISREG(st->st_mode) && st->st_size > 0 ? VIA_OK : via_place_fail_missing(e);
+    return S_ISREG(st->st_mode) && st->st_size > 0 ? VIA_OK
+                                                   : via_place_fail_missing(root, addon_id, e);
 }
 
 enum via_status
@@ -98,9 +99,28 @@ via_place_fail_id(struct via_error *e)
     return via_error_set(e, VIA_INTERNAL_ERROR, "this is not the id of an add-on");
 }
 
-enum via_status
-via_place_fail_missing(struct via_error *e)
+const char *
+via_place_obstacle(const struct via_root *root, const char *addon_id)
 {
+    char path[VIA_PATH_SIZE];
+    struct stat st;
+
+    if (!via_place_put(root, addon_id, VIA_PLACE_DATA, "", path) || lstat(path, &st) < 0 ||
+        S_ISREG(st.st_mode))
+        return NULL;
+    if (S_ISLNK(st.st_mode))
+        return "is a symbolic link, which Via does not follow";
+    return S_ISDIR(st.st_mode) ? "is a folder" : "is not a regular file";
+}
+
+enum via_status
+via_place_fail_missing(const struct via_root *root, const char *addon_id, struct via_error *e)
+{
+    const char *obstacle = via_place_obstacle(root, addon_id);
+
+    if (obstacle)
+        return via_error_set(e, VIA_STORAGE_UNREADABLE, "the database file of this add-on %s",
+                             obstacle);
     return via_error_set(e, VIA_STORAGE_MISSING, "the storage of this add-on is missing");
 }
 

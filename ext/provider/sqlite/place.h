@@ -42,8 +42,15 @@ VIA_MUST_USE bool via_place_is_absent(int err);
 VIA_MUST_USE bool via_place_is_below(const char *path, const struct via_root *root,
                                      const char *relative);
 
-enum via_status via_place_fail_id(struct via_error *e);              /* VIA_INTERNAL_ERROR */
-enum via_status via_place_fail_missing(struct via_error *e);         /* VIA_STORAGE_MISSING */
+enum via_status via_place_fail_id(struct via_error *e); /* VIA_INTERNAL_ERROR */
+
+/* What is where the database should be, and no file: "is a folder"; NULL when nothing is. */
+const char *via_place_obstacle(const struct via_root *root, const char *addon_id);
+
+/* There is no database: VIA_STORAGE_MISSING, or VIA_STORAGE_UNREADABLE when something else is in
+ * its place. */
+enum via_status via_place_fail_missing(const struct via_root *root, const char *addon_id,
+                                       struct via_error *e);
 enum via_status via_place_fail_unseen(int err, struct via_error *e); /* VIA_STORAGE_UNREADABLE */
 
 /* A file under way: nobody else's while it is claimed, worth nothing when its process is dead. */

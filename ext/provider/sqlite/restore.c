@@ -176,7 +176,7 @@ old_copy(const struct restore *r, struct via_error *e)
     struct stat st;
 
     if (lstat(r->data, &st) < 0)
-        return via_place_fail_missing(e);
+        return via_place_fail_missing(r->root, r->order->addon_id, e);
     pin.size_bytes = st.st_size;
     status = via_claim_take(&claim, r->kept, r->root, e);
     copy.fd = claim.fd;
@@ -313,6 +313,8 @@ via_restore_make(const struct via_root *root, const struct via_opener *opener,
         return e->status;
     r.order = order;
     r.out = out;
+    if (via_place_obstacle(root, order->addon_id))
+        return via_place_fail_missing(root, order->addon_id, e);
     status = incoming_make(&r, e);
     if (status == VIA_OK)
         status = restore_reach(&r, VIA_RESTORE_CHECKED, e);

@@ -171,9 +171,11 @@ sqlite_probe(const struct via_root *root, const char *addon_id, struct via_stora
     struct stat st;
 
     memset(out, 0, sizeof *out);
+    out->obstacle = via_place_obstacle(root, addon_id);
     if (via_place_put(root, addon_id, VIA_PLACE_INCOMING, "", path))
         out->leftovers = lstat(path, &st) == 0;
-    out->unseen = via_place_find_data(root, addon_id, &st, &why) == VIA_STORAGE_UNREADABLE;
+    out->unseen =
+        via_place_find_data(root, addon_id, &st, &why) == VIA_STORAGE_UNREADABLE && !out->obstacle;
     out->present = why.status == VIA_OK || out->unseen;
     if (why.status != VIA_OK)
         return;
@@ -209,8 +211,9 @@ sqlite_keep_log(const struct via_root *root, const char *addon_id, const char *k
         !via_place_put(root, addon_id, "snapshots", "", folder) ||
         !via_place_put_snapshot(root, addon_id, keep_id, VIA_PLACE_DAMAGED "-wal", kept))
         return via_place_fail_id(e);
-    if (lstat(kept, &st) < 0 && !via_place_is_data(root, addon_id, &st) && lstat(log, &st) == 0 &&
-        st.st_size > 0) {
+    if (lstat(kept, &st) < 0 &&
+        via_place_find_data(root, addon_id, &st, NULL) == VIA_STORAGE_MISSING &&
+        lstat(log, &st) == 0 && st.st_size > 0) {
         status = via_fs_mkdir(folder, 0700, root, e);
         if (status == VIA_OK)
             status = via_fs_move(log, kept, e);
