@@ -32,6 +32,11 @@ options_write(struct via_store *s, const struct via_addon *a, const char *was, c
 
     if (!via_sql_ok(db) || strcmp(was, is) == 0)
         return;
+    if (a->state == VIA_ADDON_IS_DESTROYED) {
+        via_sql_fail(db, VIA_STATE_INVALID, "add-on %s is destroyed and has no options to set",
+                     a->name);
+        return;
+    }
     q = via_sql_stmt(db, "UPDATE main.addons SET options = ?2, updated_at = ?3 WHERE rid = ?1");
     via_sql_bind_int(db, q, 1, a->rid);
     via_sql_bind_text(db, q, 2, is);
