@@ -312,3 +312,25 @@ via_instance_ask_restart_bound(struct via_store *s, const char *addon_id, const 
             via_instance_ask_restart(s, rid, reason);
     } while (found && via_sql_ok(db));
 }
+
+void
+via_instance_list_bound(struct via_sql *db, const char *addon_id, char *out, size_t size)
+{
+    size_t n = 0;
+    sqlite3_stmt *q = via_sql_stmt(db, "SELECT DISTINCT i.id FROM main.release_bindings AS r"
+                                       " JOIN v_instances AS i ON i.release = r.release"
+                                       " WHERE r.addon_id = ?1 AND i.state = 'running'"
+                                       " ORDER BY i.id DESC");
+
+    out[0] = '\0';
+    via_sql_bind_text(db, q, 1, addon_id);
+    while (via_sql_row(db, q)) {
+        bool fits = n + VIA_ID_SIZE + sizeof ", …" < size;
+
+        n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "",
+                              fits ? (const char *)sqlite3_column_text(q, 0) : "…");
+        if (!fits)
+            break;
+    }
+    via_sql_end(db, q);
+}

@@ -59,6 +59,10 @@ void via_instance_ask_restart(struct via_store *s, int64_t rid, const char *reas
 /* Ask so for every running instance whose release binds the add-on. */
 void via_instance_ask_restart_bound(struct via_store *s, const char *addon_id, const char *reason);
 
+/* The running instances whose release binds the add-on, as "inst_…, inst_…"; "" when there is none,
+ * and "…" at the end when there are more than fit. */
+void via_instance_list_bound(struct via_sql *db, const char *addon_id, char *out, size_t size);
+
 struct via_token_spec {
     const char *kind; /* "workload" or "generation" */
     const char *instance;

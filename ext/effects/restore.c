@@ -204,6 +204,23 @@ restoring_is_made(const struct restoring *r, const struct via_provider *provider
            (strcmp(phase, "exchange") == 0 && provider->is_restored(&r->s->root, r->row.addon_id));
 }
 
+/* Who may be in the way, besides the processes: the agent is one for the instances of all apps. */
+static void
+restoring_name_instances(const struct restoring *r, struct via_error *why)
+{
+    char instances[4 * VIA_ID_SIZE];
+    struct via_error named = {0};
+
+    if (why->status != VIA_RESTORE_TIMEOUT)
+        return;
+    via_instance_list_bound(&r->s->write, r->row.addon_id, instances, sizeof instances);
+    if (via_sql_take(&r->s->write, NULL) != VIA_OK || !instances[0])
+        return;
+    via_ignore(via_error_set(&named, why->status, "%.300s; instances that use it: %s", why->message,
+                             instances));
+    *why = named;
+}
+
 static enum via_status
 restore_run(struct via_store *s, const struct via_operation *op, struct via_error *e)
 {
@@ -219,6 +236,7 @@ restore_run(struct via_store *s, const struct via_operation *op, struct via_erro
     order = restoring_order(&r, &progress);
     if (provider->restore(&s->root, &via_effect_opener, &order, &r.facts, &why) == VIA_OK)
         return via_effect_step(s, step_done, op, &r, e);
+    restoring_name_instances(&r, &why);
     /* What stands in the way of the last steps is met again by whoever recovers. */
     if (!restoring_is_made(&r, provider))
         via_ignore(restoring_undo(&r, provider, &why, &undone));

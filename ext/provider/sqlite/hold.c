@@ -38,13 +38,31 @@ file_of(struct via_sql *sql)
 
 /* -- who is in the way ------------------------------------------------------------- */
 
-/* The processes with a transaction open by the index `path`, as "12, 34". From /proc/locks: a
- * descriptor of our own, once closed, would drop locks of this process. The inode will do: some
- * file systems name another device there than stat does. */
+/* What process `pid` runs, by name: the agent is one for all its apps, and not to be killed. */
+static void
+holder_name(const char *pid, char out[32])
+{
+    char path[64];
+    FILE *in;
+
+    (void)snprintf(path, sizeof path, "/proc/%s/comm", pid);
+    in = fopen(path, "re");
+    if (!in || !fgets(out, 32, in))
+        out[0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    if (strcmp(out, "viad") == 0)
+        (void)snprintf(out, 32, "the agent");
+    if (in)
+        (void)fclose(in);
+}
+
+/* The processes with a transaction open by the index `path`, as "12 is sqlite3, 34 is the agent".
+ * From /proc/locks: a descriptor of our own, once closed, would drop locks of this process. The
+ * inode will do: some file systems name another device there than stat does. */
 static void
 holders_list(const char *path, char *out, size_t size)
 {
-    char line[LOCKS_MAX], pid[24], last[24] = "", file[64], start[24];
+    char line[LOCKS_MAX], pid[24], last[24] = "", file[64], start[24], name[32];
     struct stat st;
     size_t n = 0;
     FILE *in;
@@ -55,9 +73,11 @@ holders_list(const char *path, char *out, size_t size)
         if (sscanf(line, "%*s POSIX %*s %*s %23s %63s %23s", pid, file, start) != 3 ||
             !strrchr(file, ':') || strtoull(strrchr(file, ':') + 1, NULL, 10) != st.st_ino ||
             strtoull(start, NULL, 10) - LOCK_BYTE >= SQLITE_SHM_NLOCK || strcmp(pid, last) == 0 ||
-            n + sizeof pid >= size)
+            n + sizeof pid + sizeof name >= size)
             continue;
-        n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", pid);
+        holder_name(pid, name);
+        n += (size_t)snprintf(out + n, size - n, "%s%s%s%s", n ? ", " : "", pid,
+                              name[0] ? " is " : "", name);
         (void)snprintf(last, sizeof last, "%s", pid);
     }
     if (in)
