@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 struct via_archive_writer {
-    struct via_archive_head head;
+    struct via_archive_stream out;
     struct archive *archive;
     struct archive_entry *entry;
-    struct via_archive_stream out;
-    struct via_buf list; /* the manifest's entries */
     char *chunk;
+    struct via_buf list; /* the manifest's entries */
+    struct via_archive_head head;
 };
 
 static la_ssize_t
