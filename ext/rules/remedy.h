@@ -26,11 +26,11 @@ struct via_remedy_facts {
     /* what its content could come back from */
     const char *snapshot; /* the newest */
     const char *backup;   /* the archive of the host, when it holds the add-on */
-    bool backup_sealed;
     const char *obstacle; /* the path of what is in the place of its database, and no file */
-    bool is_unbound;      /* the binding is with another add-on now, or gone */
-    bool is_deploy_over;  /* the instance's deploy is stopped */
-    bool is_unreadable;   /* not even what is whole of it can be read */
+    bool backup_sealed;
+    bool is_unbound;     /* the binding is with another add-on now, or gone */
+    bool is_deploy_over; /* the instance's deploy is stopped */
+    bool is_unreadable;  /* not even what is whole of it can be read */
 
     /* what only the command line knows; the first four as a shell reads them */
     const char *line;     /* what was typed */
