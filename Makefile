@@ -9,6 +9,7 @@ CC      ?= gcc
 PREFIX  ?= /usr/local
 CFLAGS  ?= -O2 -g
 SAN     ?=
+CORES   ?= $(shell nproc)
 Q       := $(if $(V),,@)
 
 WARN    := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -141,18 +142,18 @@ TESTS      ?=
 .PHONY: run test faults property bench check bigdb ci help
 run:
 	@.ci/deps build run
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(CORES) all
 	@exec env --default-signal=INT BUILD='$(BUILD)' PORT='$(PORT)' AGENT_PORT='$(AGENT_PORT)' \
 	    STATE='$(STATE)' tcl/demo.sh
 
 test:
 	@.ci/deps build run test
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(CORES) all
 	@BUILD='$(abspath $(BUILD))' tests/run $(TESTS)
 
 faults:
 	@.ci/deps build run test
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(CORES) all
 	@BUILD='$(abspath $(BUILD))' VIA_FAULT_POINTS=all VIA_TEST_LIMIT_S=14400 \
 	    tests/run $(or $(TESTS),tests/fault)
 
@@ -160,12 +161,12 @@ STEPS ?= 1000000
 SEED  ?=
 property:
 	@.ci/deps build
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/attack/test_property
+	@$(MAKE) --no-print-directory -j$(CORES) all $(BUILD)/tests/attack/test_property
 	@BUILD='$(BUILD)' $(BUILD)/tests/attack/test_property $(STEPS) $(SEED)
 
 bench:
 	@.ci/deps build run bench
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(CORES) all
 	@BUILD='$(abspath $(BUILD))' tests/bench/run $(TESTS)
 
 check:
