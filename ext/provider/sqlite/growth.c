@@ -1,45 +1,57 @@
 #include "provider/sqlite/growth.h"
 
 #include <assert.h>
-#include <sys/resource.h>
+#include <sched.h>
+#include <time.h>
 
-#define GROWTH_NICE 19 /* not SCHED_IDLE: others wait for the locks that a thread holds */
+#define GROWTH_LOOK_NS (20 * 1000 * 1000) /* news that came between a look and a wait */
 
 void
 via_growth_init(struct via_growth *g)
 {
+    pthread_condattr_t clock;
+
     *g = (struct via_growth){0};
     pthread_mutex_init(&g->lock, NULL);
-    pthread_cond_init(&g->news, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&g->news, &clock);
+    pthread_condattr_destroy(&clock);
 }
 
-static void
-growth_put(struct via_growth *g, int64_t bytes, bool is_over)
-{
-    pthread_mutex_lock(&g->lock);
-    atomic_store(&g->there_bytes, bytes);
-    g->is_over = is_over;
-    pthread_cond_broadcast(&g->news);
-    pthread_mutex_unlock(&g->lock);
-}
-
+/* Without the lock: those who wait may hold it, and have given way to everybody. */
 void
 via_growth_tell(struct via_growth *g, int64_t bytes)
 {
-    assert(!g->is_over);
-    growth_put(g, bytes, false);
+    assert(!atomic_load(&g->is_over));
+    atomic_store(&g->there_bytes, bytes);
+    pthread_cond_broadcast(&g->news);
 }
 
 void
 via_growth_end(struct via_growth *g)
 {
-    growth_put(g, atomic_load(&g->there_bytes), true);
+    atomic_store(&g->is_over, true);
+    pthread_cond_broadcast(&g->news);
 }
 
 void
 via_growth_give_up(struct via_growth *g)
 {
-    growth_put(g, -1, true);
+    atomic_store(&g->there_bytes, -1);
+    via_growth_end(g);
+}
+
+static void
+growth_doze(struct via_growth *g)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += GROWTH_LOOK_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    (void)pthread_cond_timedwait(&g->news, &g->lock, &until);
 }
 
 int64_t
@@ -50,8 +62,9 @@ via_growth_wait(struct via_growth *g, int64_t bytes)
     if (there >= bytes)
         return there;
     pthread_mutex_lock(&g->lock);
-    while ((there = atomic_load(&g->there_bytes)) < bytes && !g->is_over)
-        pthread_cond_wait(&g->news, &g->lock);
+    while (!atomic_load(&g->is_over) && atomic_load(&g->there_bytes) < bytes)
+        growth_doze(g);
+    there = atomic_load(&g->there_bytes);
     pthread_mutex_unlock(&g->lock);
     return there;
 }
@@ -68,7 +81,7 @@ via_growth_heed(const struct via_growth *g, bool *has_given_way)
     if (*has_given_way || !atomic_load(&g->gives_way))
         return;
     *has_given_way = true;
-    (void)setpriority(PRIO_PROCESS, 0, GROWTH_NICE); /* on Linux of the calling thread alone */
+    (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
 }
 
 void

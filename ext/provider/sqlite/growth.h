@@ -10,9 +10,9 @@
 struct via_growth {
     _Atomic int64_t there_bytes; /* from the start of the file; -1: it has been given up */
     _Atomic bool gives_way;      /* who reads behind is to leave the processor to others */
-    pthread_mutex_t lock;        /* of is_over, and of waiting */
+    _Atomic bool is_over;        /* there will be no more */
+    pthread_mutex_t lock;        /* of those who wait */
     pthread_cond_t news;
-    bool is_over; /* there will be no more */
 };
 
 /* Nothing is there. Released with via_growth_deinit(), when nobody waits any more. */
@@ -34,8 +34,9 @@ int64_t via_growth_wait(struct via_growth *g, int64_t bytes);
 /* From now on those who read behind, in threads of their own, run after everybody else. */
 void via_growth_give_way(struct via_growth *g);
 
-/* Called by such a thread, often: do so, once (*has_given_way). No thread does it to another: one
- * that has just ended would leave it to the caller. */
+/* Called by such a thread, often: do so, once (*has_given_way), and run only when nobody else wants
+ * the processor. No thread does it to another: one that has just ended would leave it to the
+ * caller. */
 void via_growth_heed(const struct via_growth *g, bool *has_given_way);
 
 void via_growth_deinit(struct via_growth *g);

@@ -10,7 +10,7 @@
 #define PACE_CHUNK ((int64_t)1 << 20)
 #define PACE_CHUNK_SLOW ((int64_t)1 << 15)
 #define PACE_AHEAD ((int64_t)1 << 23)      /* of the disk, twice at most */
-#define PACE_FLOOR_PER_MS ((int64_t)40000) /* bytes: 40 MB a second */
+#define PACE_FLOOR_PER_MS ((int64_t)24000) /* bytes: 24 MB a second */
 #define PACE_QUIET_MS 1000                 /* without a change: nobody writes any more */
 #define PACE_NAP_NS 100000
 #define PACE_NAPS 20
