@@ -124,7 +124,9 @@ copy_content(struct copy_run *run, struct via_pin *pin, struct via_error *e)
 
     if (pin->is_whole && (run->c->is_exact || run->size_bytes > COPY_SMALL))
         status = via_clone_run(&clone, &is_refused, e);
-    if (is_refused)
+    if (is_refused && run->c->is_exact) /* the same content in other bytes is not what is wanted */
+        status = via_error_set(e, VIA_IO_ERROR, "no process can be made to copy it; try again");
+    else if (is_refused)
         status = copy_pages(run, pin, e);
     return status == VIA_OK && run->c->copied ? run->c->copied(run->c->arg, e) : status;
 }
