@@ -113,14 +113,14 @@ check_damage(const struct via_root *root)
 {
     static const char ask[] = "EXPLAIN QUERY PLAN SELECT 1 FROM main.operations WHERE addon_id = ?1"
                               " AND " VIA_DAMAGE_TOLD " ORDER BY rid DESC LIMIT 1";
-    const char *plan = "";
+    char plan[200] = "";
     struct via_sql s;
     sqlite3_stmt *q;
 
     via_schema_open(&s, root, true, false);
     q = via_sql_prepare(&s, ask);
     if (via_sql_row(&s, q))
-        plan = (const char *)sqlite3_column_text(q, 3);
+        via_sql_text(q, 3, plan, sizeof plan);
     CHECK(strstr(plan, "USING INDEX operations_told (addon_id=?)") && !via_sql_row(&s, q),
           "what was found of a content is the end of an index (%s)", plan);
     sqlite3_finalize(q);
