@@ -166,21 +166,6 @@ cli_addon_create(struct cli *cli)
 
 /* -- list ------------------------------------------------------------------------ */
 
-/* Nothing is listed: because there is no such app? */
-static void
-list_check_app(struct cli *cli)
-{
-    struct cli_statement st;
-    struct cli_rows rows;
-
-    cli_statement_init(&st, "SELECT name FROM via_apps");
-    cli_statement_text(&st, " WHERE name = ", cli_app(cli));
-    cli_query(cli, &st, &rows);
-    if (cli_ok(cli) && rows.count == 0)
-        cli_refuse(cli, VIA_APP_NOT_FOUND, "there is no app %s", cli_app(cli));
-    cli_rows_deinit(&rows);
-}
-
 int
 cli_addon_list(struct cli *cli)
 {
@@ -198,7 +183,7 @@ cli_addon_list(struct cli *cli)
     cli_statement_put(&st, " ORDER BY app, name");
     cli_query(cli, &st, &rows);
     if (cli_app(cli) && cli_answers(cli) && rows.count == 0)
-        list_check_app(cli);
+        cli_app_check(cli);
     cli_put_list(cli, &rows, "no add-ons yet", "via addon create sqlite NAME --app APP");
     cli_rows_deinit(&rows);
     return 0;

@@ -11,20 +11,6 @@
 /* -- the target ------------------------------------------------------------------ */
 
 static void
-app_check(struct cli *cli)
-{
-    struct cli_statement st;
-    struct cli_rows rows;
-
-    cli_statement_init(&st, "SELECT name FROM via_apps WHERE ");
-    cli_statement_text(&st, "name = ", cli_app(cli));
-    cli_query(cli, &st, &rows);
-    if (rows.count == 0)
-        cli_refuse(cli, VIA_APP_NOT_FOUND, "there is no app %s", cli_app(cli));
-    cli_rows_deinit(&rows);
-}
-
-static void
 target_refuse(struct cli *cli, const struct cli_rows *targets)
 {
     struct via_buf names;
@@ -45,7 +31,7 @@ cli_appstate_target(struct cli *cli, char target[VIA_NAME_SIZE])
     struct cli_rows rows;
     const char *only;
 
-    app_check(cli);
+    cli_app_check(cli);
     (void)snprintf(target, VIA_NAME_SIZE, "%s", typed ? typed : "");
     if (!typed) {
         cli_statement_init(&st, "SELECT DISTINCT target FROM via_deploys");

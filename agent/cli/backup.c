@@ -62,12 +62,11 @@ left_out_each(struct cli *cli, const char *text,
     via_json_free(doc);
 }
 
-/* Text of an archive that anybody may have made must not steer the terminal. */
+/* Anybody may have made the archive. */
 static void
 plain_put(struct via_buf *b, const char *text)
 {
-    for (; *text; text++)
-        via_buf_putc(b, (unsigned char)*text < ' ' || *text == 127 ? '?' : *text);
+    cli_put_plain(b, text, strlen(text));
 }
 
 static void

@@ -280,3 +280,17 @@ cli_tell(struct cli *cli, const struct cli_rows *rows)
     via_buf_puts(&cli->out, "}\n");
     return false;
 }
+
+void
+cli_app_check(struct cli *cli)
+{
+    struct cli_statement st;
+    struct cli_rows rows;
+
+    cli_statement_init(&st, "SELECT name FROM via_apps");
+    cli_statement_text(&st, " WHERE name = ", cli_app(cli));
+    cli_query(cli, &st, &rows);
+    if (cli_ok(cli) && rows.count == 0)
+        cli_refuse(cli, VIA_APP_NOT_FOUND, "there is no app %s", cli_app(cli));
+    cli_rows_deinit(&rows);
+}

@@ -44,6 +44,9 @@ const char *cli_operand(const struct cli *cli, const char *name);
 const char *cli_app(const struct cli *cli);    /* operand APP, else --app, else NULL */
 const char *cli_target(const struct cli *cli); /* --target, else "" */
 
+/* Refuse with VIA_APP_NOT_FOUND when that app was never registered. */
+void cli_app_check(struct cli *cli);
+
 /* A whole number of at least `min`, else VIA_USAGE; `otherwise` when the option is not given. */
 int64_t cli_number(struct cli *cli, enum cli_option option, int64_t min, int64_t otherwise);
 

@@ -241,9 +241,8 @@ size_put(int64_t bytes, struct via_buf *b)
     via_buf_printf(b, unit && value < 100 ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-/* Text from elsewhere must not steer the terminal. */
-static void
-text_put(const char *text, size_t n, struct via_buf *b)
+void
+cli_put_plain(struct via_buf *b, const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -267,7 +266,7 @@ cli_rows_put_cell(const struct cli_rows *rows, size_t row, size_t column, struct
     else if (cell->n == 0 && strcmp(name, "target") == 0)
         via_buf_putc(b, '*'); /* every target */
     else
-        text_put(rows->bytes.data + cell->at, cell->n, b);
+        cli_put_plain(b, rows->bytes.data + cell->at, cell->n);
 }
 
 void

@@ -56,6 +56,9 @@ void cli_rows_put_array(const struct cli_rows *rows, struct via_buf *b);
 /* Append a table: headers, aligned columns. Nothing when there are no rows. */
 void cli_rows_put_table(const struct cli_rows *rows, struct via_buf *b);
 
+/* Append `n` bytes of text from elsewhere, which must not steer the terminal. */
+void cli_put_plain(struct via_buf *b, const char *text, size_t n);
+
 /* Append one value as people read it: sizes, yes and no, "-" for absent. */
 void cli_rows_put_cell(const struct cli_rows *rows, size_t row, size_t column, struct via_buf *b);
 

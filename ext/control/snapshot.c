@@ -155,27 +155,31 @@ via_snapshot_ready(struct via_store *s, const char *id, int64_t size_bytes, cons
     via_sql_run(db, q);
 }
 
+/* Run `change`, a statement with one parameter, on the snapshot `id`. */
+static void
+snapshot_change(struct via_store *s, const char *change, const char *id)
+{
+    sqlite3_stmt *q = via_sql_stmt(&s->write, change);
+
+    via_sql_bind_text(&s->write, q, 1, id);
+    via_sql_run(&s->write, q);
+}
+
 void
 via_snapshot_drop(struct via_store *s, const char *id)
 {
-    struct via_sql *db = &s->write;
-    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.snapshots SET state = 'failed' WHERE id = ?1"
-                                       " AND state = 'pending'");
-
-    via_sql_bind_text(db, q, 1, id);
-    via_sql_run(db, q);
+    snapshot_change(
+        s, "UPDATE main.snapshots SET state = 'failed' WHERE id = ?1 AND state = 'pending'", id);
 }
 
 void
 via_snapshot_keep(struct via_store *s, const char *id)
 {
-    struct via_sql *db = &s->write;
     /* Only what was once ready has a digest. */
-    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.snapshots SET state = iif(digest IS NULL,"
-                                       " 'failed', 'ready') WHERE id = ?1 AND state = 'deleted'");
-
-    via_sql_bind_text(db, q, 1, id);
-    via_sql_run(db, q);
+    snapshot_change(s,
+                    "UPDATE main.snapshots SET state = iif(digest IS NULL, 'failed', 'ready')"
+                    " WHERE id = ?1 AND state = 'deleted'",
+                    id);
 }
 
 bool
@@ -214,11 +218,7 @@ via_snapshot_next_ready(struct via_sql *db, int64_t *rid, char id[VIA_ID_SIZE],
 void
 via_snapshot_forget(struct via_store *s, const char *id)
 {
-    struct via_sql *db = &s->write;
-    sqlite3_stmt *q = via_sql_stmt(db, "UPDATE main.snapshots SET state = 'deleted' WHERE id = ?1");
-
-    via_sql_bind_text(db, q, 1, id);
-    via_sql_run(db, q);
+    snapshot_change(s, "UPDATE main.snapshots SET state = 'deleted' WHERE id = ?1", id);
 }
 
 bool

@@ -94,6 +94,20 @@ find_obstacle(struct doctor *d, const struct via_provider *provider, const char 
     doctor_end(d, &f);
 }
 
+/* There is no database in its place; the same columns. */
+static void
+find_absent(struct doctor *d, const struct via_provider *provider, sqlite3_stmt *q)
+{
+    struct via_storage_facts facts = {0};
+
+    if (provider)
+        provider->probe(&d->s->root, row_text(q, 4), &facts);
+    if (facts.obstacle)
+        find_obstacle(d, provider, facts.obstacle, q);
+    else
+        find_missing(d, q);
+}
+
 /* The file of an add-on that is none of a database; the same columns. */
 static void
 find_corrupt(struct doctor *d, sqlite3_stmt *q)
@@ -132,15 +146,10 @@ look_storage(struct doctor *d)
     via_sql_bind_int(d->db, q, 1, d->is_storage_hidden);
     while (via_sql_row(d->db, q)) {
         const struct via_provider *provider = via_provider_find(row_text(q, 5));
-        struct via_storage_facts facts = {0};
         struct via_damage damage;
 
-        if (provider)
-            provider->probe(&d->s->root, row_text(q, 4), &facts);
-        if (facts.obstacle)
-            find_obstacle(d, provider, facts.obstacle, q);
-        else if (!sqlite3_column_int(q, 6))
-            find_missing(d, q);
+        if (!sqlite3_column_int(q, 6))
+            find_absent(d, provider, q);
         else if (provider && !provider->looks_sound(&d->s->root, row_text(q, 4)))
             find_corrupt(d, q);
         else if (via_damage_find(d->db, row_text(q, 4), &damage))

@@ -15,8 +15,7 @@ follow_more(struct via_follow *f, int64_t at)
     int64_t there;
 
     atomic_store(&f->read_bytes, at);
-    if (f->may_give_way)
-        via_growth_heed(f->growth, &f->has_given_way);
+    via_growth_heed(f->growth, &f->may_give_way);
     there = via_growth_wait(f->growth, at + 1);
     return there > at ? there - at : 0;
 }

@@ -13,8 +13,7 @@ struct via_follow {
     int fd;                    /* borrowed */
     struct via_growth *growth; /* borrowed: as far as it may be read */
     struct via_task task;
-    bool may_give_way; /* the thread is its own */
-    bool has_given_way;
+    bool may_give_way; /* the thread is its own, and has not yet */
     _Atomic int64_t read_bytes;
     int err; /* errno of a read that failed */
     char digest[65];

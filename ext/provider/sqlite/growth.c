@@ -76,11 +76,11 @@ via_growth_give_way(struct via_growth *g)
 }
 
 void
-via_growth_heed(const struct via_growth *g, bool *has_given_way)
+via_growth_heed(const struct via_growth *g, bool *may_give_way)
 {
-    if (*has_given_way || !atomic_load(&g->gives_way))
+    if (!*may_give_way || !atomic_load(&g->gives_way))
         return;
-    *has_given_way = true;
+    *may_give_way = false;
     (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
 }
 

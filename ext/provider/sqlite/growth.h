@@ -34,10 +34,10 @@ int64_t via_growth_wait(struct via_growth *g, int64_t bytes);
 /* From now on those who read behind, in threads of their own, run after everybody else. */
 void via_growth_give_way(struct via_growth *g);
 
-/* Called by such a thread, often: do so, once (*has_given_way), and run only when nobody else wants
- * the processor. No thread does it to another: one that has just ended would leave it to the
- * caller. */
-void via_growth_heed(const struct via_growth *g, bool *has_given_way);
+/* Called often by who reads behind: do so, once, if the thread is one of its own (*may_give_way),
+ * and run only when nobody else wants the processor. No thread does it to another: one that has
+ * just ended would leave it to the caller. */
+void via_growth_heed(const struct via_growth *g, bool *may_give_way);
 
 void via_growth_deinit(struct via_growth *g);
 

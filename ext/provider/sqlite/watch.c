@@ -35,10 +35,11 @@ watch_read(sqlite3_file *file, void *bytes, int n, sqlite3_int64 at)
         (struct via_watch *)((char *)file->pMethods - offsetof(struct via_watch, methods));
     int64_t read = atomic_fetch_add(&w->read_bytes, n) + n;
 
-    if (w->growth && w->may_give_way)
-        via_growth_heed(w->growth, &w->has_given_way);
-    if (w->growth && via_growth_wait(w->growth, at + n) < 0)
-        return SQLITE_IOERR_READ;
+    if (w->growth) {
+        via_growth_heed(w->growth, &w->may_give_way);
+        if (via_growth_wait(w->growth, at + n) < 0)
+            return SQLITE_IOERR_READ;
+    }
     if (w->progress && read - w->told_bytes >= WATCH_TELL_BYTES) {
         w->told_bytes = read;
         if (!watch_tell(w))

@@ -18,8 +18,7 @@ struct via_watch {
     int64_t size_bytes;
     bool is_quick;             /* rows are not looked at */
     struct via_growth *growth; /* borrowed; NULL: it is all there */
-    bool may_give_way;         /* the thread that reads is its own */
-    bool has_given_way;
+    bool may_give_way;         /* the thread that reads is its own, and has not yet */
     _Atomic int64_t read_bytes;
     int64_t told_bytes;
     const struct via_progress *progress;
