@@ -123,7 +123,7 @@ prepare() {
             step "${bind[@]}"
         fi
     fi
-    if [ "$(ask "SELECT count(*) FROM via_deploys WHERE app='tracker' AND target='' AND state IN ('pending','running')")" = 0 ]; then
+    if [ "$(ask "SELECT count(*) > 0 FROM via_deploys WHERE app='tracker' AND target='' AND state IN ('pending','running')")" != 1 ]; then
         step "${deploy[@]}"
     else
         done_before "${deploy[@]}"
