@@ -1,211 +1,8 @@
-/* The focus of this file is snapshots, exports and checks of content: that a copy is one committed
- * state while writers go on, that it is read back, and that failure and death leave nothing. */
-#include "base/clock.h"
-#include "base/epoch.h"
-#include "base/id.h"
-#include "check.h"
-#include "provider/provider.h"
-#include "scratch.h"
-#include "vfs/vfs.h"
+/* The focus of this file is snapshots and checks of content: that a copy is one committed state
+ * while writers go on, that it is read back, and that failure and death leave nothing. */
+#include "ledger.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-
-#define ACCOUNTS 50
-#define EACH 1000
-
-static const struct via_provider *sqlite = &via_provider_sqlite;
-static struct via_root root;
-static struct via_epoch epoch;
-static char addon[VIA_ID_SIZE], data[VIA_PATH_SIZE];
-
-/* -- ways to the content ------------------------------------------------------------ */
-
-static struct via_grant grant;
-static struct via_grant_slot slot = {&grant, true};
-
-/* Through the guarded VFS, as the agent opens: the marks are told. */
-static void
-open_guarded(void *arg, const char *id, struct via_sql *out)
-{
-    char uri[128];
-
-    (void)arg;
-    (void)snprintf(uri, sizeof uri, "file:%s?vfs=via&locked=1", id);
-    via_sql_open(out, uri, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI);
-    grant = (struct via_grant){.generation = 1,
-                               .claims.generation = 1,
-                               .mode = VIA_MODE_RW,
-                               .epoch = via_epoch_now(&epoch),
-                               .expires_ms = via_clock_now_ms() + 600000};
-    (void)snprintf(grant.addon_id, sizeof grant.addon_id, "%s", id);
-    grant.claims.expires_s = grant.expires_ms / 1000;
-    if (via_sql_ok(out) &&
-        sqlite3_file_control(out->db, "main", VIA_FCNTL_GRANT, &slot) != SQLITE_OK)
-        abort();
-}
-
-/* Without it: nobody tells the marks, so that SQLite copies page by page. */
-static void
-open_plain(void *arg, const char *id, struct via_sql *out)
-{
-    char path[VIA_PATH_SIZE];
-
-    (void)arg;
-    if (!sqlite->locate(&root, id, path))
-        abort();
-    via_sql_open(out, path, SQLITE_OPEN_READWRITE);
-}
-
-static const struct {
-    const char *name;
-    struct via_opener opener;
-} ways[] = {{"by a child", {open_guarded, NULL}}, {"by pages", {open_plain, NULL}}};
-#define WAYS 2
-
-static sqlite3 *
-db_open(const char *path)
-{
-    sqlite3 *db;
-
-    if (sqlite3_open(path, &db) != SQLITE_OK)
-        abort();
-    sqlite3_busy_timeout(db, 10000);
-    return db;
-}
-
-static sqlite3 *
-db_open_frozen(const char *path)
-{
-    char uri[VIA_PATH_SIZE + 32];
-    sqlite3 *db;
-
-    (void)snprintf(uri, sizeof uri, "file:%s?immutable=1", path);
-    if (sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) != SQLITE_OK)
-        abort();
-    return db;
-}
-
-static void
-db_run(sqlite3 *db, const char *sql)
-{
-    char *words = NULL;
-
-    if (sqlite3_exec(db, sql, NULL, NULL, &words) != SQLITE_OK) {
-        printf("not ok - %s: %s\n", sql, words);
-        exit(1);
-    }
-}
-
-static int64_t
-db_int(sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *q = NULL;
-    int64_t value = -1;
-
-    if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW)
-        value = sqlite3_column_int64(q, 0);
-    sqlite3_finalize(q);
-    return value;
-}
-
-/* -- a ledger, and somebody who keeps it ---------------------------------------------- */
-
-/* What the writer tells: shared with its process. */
-static struct ledger {
-    _Atomic int64_t begun, done;
-    _Atomic bool stop;
-} * ledger;
-
-static void
-ledger_make(void)
-{
-    sqlite3 *db = db_open(data);
-    char sql[600];
-
-    (void)snprintf(sql, sizeof sql,
-                   "CREATE TABLE account(id INTEGER PRIMARY KEY, balance INTEGER);"
-                   "CREATE TABLE entry(id INTEGER PRIMARY KEY, note TEXT);"
-                   "CREATE TABLE bulk(id INTEGER PRIMARY KEY, body BLOB);"
-                   "CREATE INDEX notes ON entry(note);"
-                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<%d)"
-                   " INSERT INTO account SELECT i, %d FROM n;"
-                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1600)"
-                   " INSERT INTO bulk SELECT i, randomblob(20000) FROM n;",
-                   ACCOUNTS, EACH);
-    db_run(db, sql);
-    sqlite3_close(db);
-}
-
-/* Move money about, and change the bulk so that the log is folded in all the time. */
-static void
-writer_main(void)
-{
-    sqlite3 *db = db_open(data);
-    char sql[400];
-
-    db_run(db, "PRAGMA wal_autocheckpoint=200");
-    while (!ledger->stop) {
-        int64_t i = ++ledger->begun;
-
-        (void)snprintf(sql, sizeof sql,
-                       "BEGIN IMMEDIATE;"
-                       "UPDATE account SET balance=balance-%d WHERE id=%d;"
-                       "INSERT INTO entry(id,note) VALUES(%lld,'entry %lld');"
-                       "UPDATE bulk SET body=randomblob(20000) WHERE id=%d;"
-                       "UPDATE account SET balance=balance+%d WHERE id=%d; COMMIT",
-                       (int)(i % 17), (int)(i % ACCOUNTS) + 1, (long long)i, (long long)i,
-                       (int)(i * 7 % 1600) + 1, (int)(i % 17), (int)(i * 3 % ACCOUNTS) + 1);
-        db_run(db, sql);
-        ledger->done = i;
-    }
-    sqlite3_close(db);
-    _exit(0);
-}
-
-static pid_t
-writer_start(void)
-{
-    int64_t before = ledger->done;
-    pid_t pid;
-
-    ledger->stop = false;
-    pid = fork();
-    if (pid == 0)
-        writer_main();
-    while (ledger->done < before + 5)
-        usleep(1000);
-    return pid;
-}
-
-static void
-writer_stop(pid_t pid)
-{
-    ledger->stop = true;
-    waitpid(pid, NULL, 0);
-}
-
-/* Is what `db` shows one committed state, with `least` to `most` entries? */
-static void
-check_ledger(sqlite3 *db, int64_t least, int64_t most, const char *sentence)
-{
-    int64_t entries = db_int(db, "SELECT count(*) FROM entry");
-
-    CHECK(db_int(db, "SELECT sum(balance) FROM account") == (int64_t)ACCOUNTS * EACH,
-          "%s: no money is lost", sentence);
-    CHECK(entries == db_int(db, "SELECT coalesce(max(id),0) FROM entry"), "%s: no entry is missing",
-          sentence);
-    CHECK(entries >= least && entries <= most, "%s: it is of its time (%lld in %lld..%lld)",
-          sentence, (long long)entries, (long long)least, (long long)most);
-    CHECK(db_int(db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check='ok'") == 1,
-          "%s: its integrity holds", sentence);
-}
 
 /* -- looking at files ----------------------------------------------------------------- */
 
@@ -214,21 +11,6 @@ put_snapshot(char out[VIA_PATH_SIZE], const char *id, const char *suffix)
 {
     (void)snprintf(out, VIA_PATH_SIZE, "%s/addons/sqlite/%s/snapshots/%s%s", root.path, addon, id,
                    suffix);
-}
-
-/* How many entries has the folder `path`? */
-static int
-count_in(const char *path)
-{
-    struct dirent *entry;
-    int n = 0;
-    DIR *dir = opendir(path);
-
-    while (dir && (entry = readdir(dir)) != NULL)
-        n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    if (dir)
-        closedir(dir);
-    return n;
 }
 
 static int
@@ -342,7 +124,7 @@ test_quiet(int way)
     db_run(db, "DELETE FROM bulk WHERE body='later'");
     sqlite3_close(db);
     db = db_open_frozen(path);
-    check_ledger(db, ledger->done, ledger->done, ways[way].name);
+    ledger_check(db, ledger->done, ledger->done, ways[way].name);
     CHECK(db_int(db, "SELECT count(*) FROM bulk WHERE body='later'") == 0,
           "%s: it does not know what came after it", ways[way].name);
     sqlite3_close(db);
@@ -424,7 +206,7 @@ wait_for_writer(void *arg, int percent)
 static void
 test_busy(int way)
 {
-    pid_t writer = writer_start();
+    pid_t writer = ledger_start();
     int copied_by_child = 0;
 
     for (int i = 0; i < 4; i++) {
@@ -447,13 +229,13 @@ test_busy(int way)
               "%s: progress is told and never falls", ways[way].name);
         copied_by_child += patience.children != 1;
         db = db_open_frozen(path);
-        check_ledger(db, before, patience.at_first, ways[way].name);
+        ledger_check(db, before, patience.at_first, ways[way].name);
         sqlite3_close(db);
         CHECK(sqlite->check_snapshot(&root, addon, id, facts.digest, &e) == VIA_OK,
               "%s: it is checked", ways[way].name);
         via_ignore(sqlite->remove_snapshot(&root, addon, id, &e));
     }
-    writer_stop(writer);
+    ledger_stop(writer);
     CHECK(way == 1 ? !copied_by_child || count_children() < 0 : copied_by_child > 0,
           "%s: so it was, %d of 4 times by a child", ways[way].name, copied_by_child);
     CHECK(count_snapshots() == 0, "%s: nothing else is left", ways[way].name);
@@ -489,7 +271,7 @@ test_old_reader(void)
     CHECK(took_ms < 20000, "without waiting for the reader (%lld ms)", (long long)took_ms);
     sqlite3_close(db_open_frozen(path));
     sqlite3 *db = db_open_frozen(path);
-    check_ledger(db, entries, entries, "with a reader in the past");
+    ledger_check(db, entries, entries, "with a reader in the past");
     sqlite3_close(db);
     db_run(reader, "COMMIT");
     sqlite3_close(reader);
@@ -569,7 +351,7 @@ die_at(void *arg, int percent)
 static void
 test_killed(int way)
 {
-    pid_t writer = writer_start();
+    pid_t writer = ledger_start();
 
     for (int at = 0; at <= 50; at += 25) {
         struct via_progress progress = {die_at, &at};
@@ -598,11 +380,11 @@ test_killed(int way)
         CHECK(e.status == VIA_OK, "%s: the next try makes it (%s)", ways[way].name, e.message);
         CHECK(count_snapshots() == 1, "%s: over what was left", ways[way].name);
         db = db_open_frozen(path);
-        check_ledger(db, 0, ledger->begun, ways[way].name);
+        ledger_check(db, 0, ledger->begun, ways[way].name);
         sqlite3_close(db);
         via_ignore(sqlite->remove_snapshot(&root, addon, id, &e));
     }
-    writer_stop(writer);
+    ledger_stop(writer);
 }
 
 static bool
@@ -657,116 +439,6 @@ test_no_room(int way)
     via_ignore(sqlite->remove_snapshot(&root, addon, id, &e));
 }
 
-static enum via_status
-export_to(int way, const char *path, int64_t *size_bytes, struct via_error *e)
-{
-    *e = (struct via_error){0};
-    return sqlite->export_to(&root, &ways[way].opener, addon, path, NULL, size_bytes, e);
-}
-
-static void
-test_export(int way)
-{
-    char folder[300], path[400], name[500];
-    unsigned char header[100] = {0};
-    pid_t writer = writer_start();
-    int64_t size_bytes, before = ledger->done;
-    struct via_error e;
-    struct stat st;
-    sqlite3 *db;
-    FILE *f;
-
-    (void)snprintf(folder, sizeof folder, "%s/exports", scratch_path);
-    (void)snprintf(path, sizeof path, "%s/a %%20?.db", folder);
-    (void)snprintf(name, sizeof name, "%s/.a %%20?.db.%s.incoming", folder, addon);
-    if (mkdir(folder, 0755) != 0)
-        abort();
-    f = fopen(name, "w");
-    fputs("what a dead process left", f);
-    fclose(f);
-    CHECK(export_to(way, path, &size_bytes, &e) == VIA_OK, "%s: an export is written (%s)",
-          ways[way].name, e.message);
-    writer_stop(writer);
-    CHECK(stat(path, &st) == 0 && st.st_size == size_bytes && (st.st_mode & 07777) == 0600 &&
-              st.st_uid == geteuid(),
-          "%s: as a file of ours, 0600", ways[way].name);
-    f = fopen(path, "rb");
-    CHECK(f && fread(header, 1, 100, f) == 100 && header[18] == 1 && header[19] == 1,
-          "%s: its header speaks of no write-ahead log", ways[way].name);
-    if (f)
-        fclose(f);
-    db = db_open(path);
-    check_ledger(db, before, ledger->done, ways[way].name);
-    db_run(db, "INSERT INTO entry(note) VALUES('mine')");
-    sqlite3_close(db);
-    CHECK(count_in(folder) == 1, "%s: it is one file, read and written", ways[way].name);
-    CHECK(export_to(way, path, &size_bytes, &e) == VIA_PATH_INVALID && stat(path, &st) == 0 &&
-              count_in(folder) == 1,
-          "%s: what is there is not written over", ways[way].name);
-    (void)snprintf(name, sizeof name, "rm -rf '%s'", folder);
-    if (system(name) != 0)
-        abort();
-}
-
-static bool
-be_faster(void *arg, int percent)
-{
-    int fd = open(arg, O_WRONLY | O_CREAT, 0600);
-
-    (void)percent;
-    if (fd < 0 || pwrite(fd, "mine", 4, 0) != 4)
-        abort();
-    close(fd);
-    return true;
-}
-
-static void
-test_export_race(void)
-{
-    char folder[300], path[400];
-    struct via_progress progress = {be_faster, path};
-    struct via_error e = {0};
-    int64_t size_bytes;
-    struct stat st;
-
-    (void)snprintf(folder, sizeof folder, "%s/race", scratch_path);
-    (void)snprintf(path, sizeof path, "%s/x.db", folder);
-    if (mkdir(folder, 0755) != 0)
-        abort();
-    (void)sqlite->export_to(&root, &ways[0].opener, addon, path, &progress, &size_bytes, &e);
-    CHECK(e.status == VIA_PATH_INVALID && stat(path, &st) == 0 && st.st_size == 4 &&
-              count_in(folder) == 1,
-          "what appears at the path meanwhile is not written over (%s)", e.message);
-}
-
-static void
-test_export_places(void)
-{
-    char path[VIA_PATH_SIZE], link_path[400];
-    int64_t size_bytes;
-    struct via_error e;
-
-    CHECK(export_to(0, "relative.db", &size_bytes, &e) == VIA_PATH_INVALID,
-          "an export wants an absolute path");
-    CHECK(export_to(0, "/", &size_bytes, &e) == VIA_PATH_INVALID, "of a file");
-    (void)snprintf(path, sizeof path, "%s/none/x.db", scratch_path);
-    CHECK(export_to(0, path, &size_bytes, &e) == VIA_PATH_UNWRITABLE, "in a folder that is there");
-    (void)snprintf(path, sizeof path, "%s/addons/sqlite/%s/x.db", root.path, addon);
-    CHECK(export_to(0, path, &size_bytes, &e) == VIA_PATH_INVALID, "not among the add-ons");
-    (void)snprintf(path, sizeof path, "%s/addons", root.path);
-    (void)snprintf(link_path, sizeof link_path, "%s/way-in", scratch_path);
-    if (symlink(path, link_path) != 0)
-        abort();
-    (void)snprintf(path, sizeof path, "%s/x.db", link_path);
-    CHECK(export_to(0, path, &size_bytes, &e) == VIA_PATH_INVALID, "nor by a link to them");
-    (void)snprintf(path, sizeof path, "%s/nowhere", scratch_path);
-    (void)snprintf(link_path, sizeof link_path, "%s/dangling.db", scratch_path);
-    if (symlink(path, link_path) != 0)
-        abort();
-    CHECK(export_to(0, link_path, &size_bytes, &e) == VIA_PATH_INVALID && access(path, F_OK) < 0,
-          "a link in its place is not followed");
-}
-
 static void
 test_integrity(void)
 {
@@ -805,20 +477,7 @@ test_integrity(void)
 int
 main(void)
 {
-    struct via_error e = {0};
-
-    (void)signal(SIGXFSZ, SIG_IGN);
-    setvbuf(stdout, NULL, _IONBF, 0); /* children that are killed or exit repeat nothing */
-    scratch_root(&root);
-    via_id_make("addon", addon);
-    ledger = mmap(NULL, sizeof *ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (ledger == MAP_FAILED || via_epoch_open(&epoch, &root, &e) != VIA_OK ||
-        sqlite->provision(&root, addon, NULL, NULL, &e) != VIA_OK ||
-        !sqlite->locate(&root, addon, data) || via_vfs_register() != SQLITE_OK) {
-        printf("not ok - the state root is made: %s\n", e.message);
-        return 1;
-    }
-    ledger_make();
+    ledger_begin();
     test_mark();
     for (int way = 0; way < WAYS; way++) {
         test_quiet(way);
@@ -826,14 +485,10 @@ main(void)
         test_stop(way);
         test_killed(way);
         test_no_room(way);
-        test_export(way);
     }
     test_twice_at_once();
     test_old_reader();
     test_locks_stay();
-    test_export_race();
-    test_export_places();
     test_integrity();
-    via_epoch_close(&epoch);
-    return check_end();
+    return ledger_end();
 }
