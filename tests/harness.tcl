@@ -12,6 +12,7 @@ package require Tcl 8.6
 package require tcltest 2.5
 package require json
 namespace import -force ::tcltest::*
+source [file join [file dirname [info script]] folder.tcl]
 
 tcltest::configure -verbose {body error} {*}$::argv
 encoding system utf-8
@@ -43,9 +44,7 @@ proc scratch {{stem f}} {
     variable harness::count
     if {$scratch eq {}} {
         set base [expr {[info exists ::env(VIA_TEST_TMP)] ? $::env(VIA_TEST_TMP) : "/tmp"}]
-        set scratch [exec mktemp -d $base/via-XXXXXX]
-        # Apps run as other users: they must reach what they were given.
-        file attributes $scratch -permissions 0755
+        set scratch [folder_make $base/via-]
     }
     return $scratch/$stem[incr count]
 }
