@@ -166,6 +166,9 @@ proc wait_until {condition {ms 20000}} {
     return 1
 }
 
+# Leave others `ms` for what they have begun and nothing shows; an instrumented build is slower.
+proc pause {ms} { after [expr {$ms * $::slower}] }
+
 # Tests that become another user need what was built to lie where others reach it, not in a private home.
 testConstraint others [expr {[exec id -u] eq "0" && [auto_execok setpriv] ne {} && ![catch {
     exec setpriv --reuid=65534 --regid=65534 --clear-groups test -x $::build/via -a -r $::build/via.so}]}]
