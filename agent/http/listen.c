@@ -87,7 +87,7 @@ address_split(const char *address, char host[VIA_LISTEN_SIZE], char port[8])
     size_t n;
 
     if (!colon || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || strtol(colon + 1, NULL, 10) > 65535)
         return false;
     n = (size_t)(colon - address);
     if (n >= 2 && address[0] == '[' && address[n - 1] == ']') {

@@ -34,10 +34,17 @@ static const struct root_folder {
 
 /* How the names in the root begin that are Via's own: a database has files beside it whose names go
  * on, a folder all that is in it. */
-static const char *const root_names[] = {
-    "control-plane.db", "runtime.db", "audit-head.json",     "run/agent.",
-    "run/admin.",       "run/epoch",  "run/locks",           "keys/",
-    "addons/",          "backups/",   VIA_ROOT_RESTORING "/"};
+static const char *const root_names[] = {"control-plane.db",
+                                         "runtime.db",
+                                         "audit-head.json",
+                                         "run/agent.",
+                                         "run/admin.",
+                                         "run/epoch",
+                                         "run/locks",
+                                         "keys/",
+                                         "addons/",
+                                         "backups/",
+                                         (VIA_ROOT_RESTORING "/")};
 
 void
 via_root_set_path(const char *path)
