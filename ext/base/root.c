@@ -282,6 +282,23 @@ via_root_begin(struct via_root *root, struct via_error *e)
 }
 
 enum via_status
+via_root_make_folder(const struct via_root *root, const char *name, struct via_error *e)
+{
+    enum via_status status = VIA_OK;
+
+    for (size_t i = 0; status == VIA_OK && i < sizeof root_folders / sizeof *root_folders; i++) {
+        size_t n = strlen(root_folders[i].name);
+        char path[VIA_PATH_SIZE];
+
+        if (strncmp(name, root_folders[i].name, n) != 0 || (name[n] != '/' && name[n] != '\0'))
+            continue;
+        via_root_join(root, root_folders[i].name, path);
+        status = via_fs_mkdir(path, root_folders[i].mode, root, e);
+    }
+    return status;
+}
+
+enum via_status
 via_root_open(struct via_root *root, struct via_error *e)
 {
     enum via_status status = via_root_begin(root, e);

@@ -30,6 +30,11 @@ VIA_MUST_USE bool via_root_path(char *out, size_t size);
  * restore fills it. Idempotent and safe against another process doing the same. */
 VIA_MUST_USE enum via_status via_root_open(struct via_root *root, struct via_error *e);
 
+/* Make those of the root's folders that `name` is or is in ("addons/sqlite"), where via_root_open
+ * could not. What via_fs_mkdir says. */
+VIA_MUST_USE enum via_status via_root_make_folder(const struct via_root *root, const char *name,
+                                                  struct via_error *e);
+
 /* The folder in the root that is there while a restore fills it; stage.h. */
 #define VIA_ROOT_RESTORING "restoring"
 

@@ -112,7 +112,9 @@ storage_make(const struct via_root *root, const char *addon_id, struct via_sourc
     if (!via_place_put(root, addon_id, "", "", folder))
         return via_place_fail_id(e);
     made = lstat(folder, &st) < 0;
-    status = via_fs_mkdir(folder, 0700, root, e);
+    status = via_root_make_folder(root, "addons/sqlite", e);
+    if (status == VIA_OK)
+        status = via_fs_mkdir(folder, 0700, root, e);
     if (status == VIA_OK)
         status = storage_build(root, addon_id, source, progress, e);
     if (status != VIA_OK && made && via_fs_remove_tree(folder, &ignored) != VIA_OK)
