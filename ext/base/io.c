@@ -18,6 +18,16 @@ via_io_open(int folder, const char *path, int flags, mode_t mode)
     return fd;
 }
 
+bool
+via_io_has_spare(void)
+{
+    int fd = via_io_open(AT_FDCWD, "/dev/null", O_RDONLY, 0);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || (errno != EMFILE && errno != ENFILE);
+}
+
 int
 via_io_sync(int fd)
 {

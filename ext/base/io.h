@@ -12,6 +12,10 @@
 /* openat(2), closed on exec. The caller closes what is returned; -1 with errno. */
 int via_io_open(int folder, const char *path, int flags, mode_t mode);
 
+/* Is a descriptor to be had? False while too many are open, in this process or on the machine: then
+ * what cannot be opened says nothing of itself. */
+bool via_io_has_spare(void);
+
 /* fsync(2). 0, or -1 with errno. */
 int via_io_sync(int fd);
 

@@ -238,12 +238,28 @@ pack_tell_found(struct pack *p, const struct via_addon *a, const struct via_erro
         via_ignore(via_effect_step(p->s, step_checked, NULL, &checked, &ignored));
 }
 
+/* Make a copy of the content; *fd is the caller's. What cannot be opened is tried once more: SQLite
+ * does not say when it was for a moment that there was no descriptor. */
+static enum via_status
+pack_borrow(struct pack *p, const struct via_provider *provider, const struct via_addon *a, int *fd,
+            struct via_error *e)
+{
+    struct via_progress progress = {pack_tell_copied, p};
+    enum via_status status = provider->lend(&p->s->root, &via_effect_opener, a->id,
+                                            p->order->backup->id, &progress, fd, e);
+
+    if (status != VIA_STORAGE_UNREADABLE && status != VIA_STORAGE_READONLY)
+        return status;
+    via_error_clear(e);
+    return provider->lend(&p->s->root, &via_effect_opener, a->id, p->order->backup->id, &progress,
+                          fd, e);
+}
+
 /* A copy of the content. */
 static enum via_status
 pack_add_content(struct pack *p, const struct via_provider *provider, const struct via_addon *a,
                  struct via_error *e)
 {
-    struct via_progress progress = {pack_tell_copied, p};
     struct via_member m = {.kind = VIA_MEMBER_ADDON};
     struct via_storage_facts facts;
     struct via_error why = {0};
@@ -253,8 +269,7 @@ pack_add_content(struct pack *p, const struct via_provider *provider, const stru
     p->size_bytes = facts.size_bytes;
     p->copy_bytes = facts.size_bytes / COPY_PART;
     memcpy(m.addon_id, a->id, sizeof m.addon_id);
-    if (provider->lend(&p->s->root, &via_effect_opener, a->id, p->order->backup->id, &progress, &fd,
-                       &why) == VIA_OK) {
+    if (pack_borrow(p, provider, a, &fd, &why) == VIA_OK) {
         pack_tell_found(p, a, &why);
         return pack_add_fd(p, &m, fd, e);
     }

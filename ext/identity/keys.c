@@ -256,7 +256,7 @@ keyring_signer(struct via_keyring *k, enum via_key_use use, struct via_key **out
         status = keyring_make(k, use, "", &why);
         *out = keyring_newest(k, use);
     }
-    if (status == VIA_DISK_FULL || status == VIA_OUT_OF_MEMORY)
+    if (status == VIA_DISK_FULL || status == VIA_OUT_OF_MEMORY || status == VIA_OVERLOADED)
         return via_error_set(e, status, "%s", why.message);
     if (status != VIA_OK)
         return via_error_set(e, VIA_KEY_UNAVAILABLE, "a %s key cannot be made: %.300s",
@@ -299,6 +299,17 @@ via_keyring_is_operator(struct via_keyring *k)
 {
     keyring_refresh(k);
     return k->readable && (k->files == 0 || k->keys);
+}
+
+enum via_status
+via_keyring_prove(struct via_keyring *k, struct via_error *e)
+{
+    if (via_keyring_is_operator(k))
+        return VIA_OK;
+    if (keyring_is_blind(k))
+        return via_error_set(e, k->wrong.status, "%s", k->wrong.message);
+    return via_error_set(e, VIA_KEY_UNAVAILABLE,
+                         "only who may read Via's keys opens as operator; try it with sudo");
 }
 
 enum via_status

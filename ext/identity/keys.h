@@ -37,6 +37,10 @@ void via_keyring_free(struct via_keyring *k);
 /* Can this process read the private keys? (The operator's proof.) */
 bool via_keyring_is_operator(struct via_keyring *k);
 
+/* The same, with a reason: VIA_KEY_UNAVAILABLE; or, when it cannot be told, VIA_OVERLOADED,
+ * VIA_OUT_OF_MEMORY. */
+VIA_MUST_USE enum via_status via_keyring_prove(struct via_keyring *k, struct via_error *e);
+
 /* Sign with the newest key of `use`, making one when there is none (under VIA_LOCK_KEYS).
  * `kid` receives its name. VIA_KEY_UNAVAILABLE, VIA_DISK_FULL. */
 VIA_MUST_USE enum via_status via_keyring_sign(struct via_keyring *k, enum via_key_use use,

@@ -1,6 +1,7 @@
 #include "sql/sql.h"
 
 #include "base/error.h"
+#include "base/io.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -76,11 +77,16 @@ via_sql_has_no_room(sqlite3 *db)
            (v.f_bavail == 0 || (v.f_files > 0 && v.f_favail == 0));
 }
 
-/* Was a file not opened because too many are? That passes, and says nothing of the file. */
 static bool
 errno_is_scarce(int err)
 {
     return err == EMFILE || err == ENFILE;
+}
+
+bool
+via_sql_lacks_descriptors(sqlite3 *db)
+{
+    return (db && errno_is_scarce(sqlite3_system_errno(db))) || !via_io_has_spare();
 }
 
 /* Remember what SQLite said. The sentences are SQLite's own: no path is in them. Of a COMMIT that
@@ -96,7 +102,7 @@ sql_fail_rc(struct via_sql *s, int rc)
         (errno_is_full(err) || (s->db && errno_is_full(sqlite3_system_errno(s->db)))))
         status = VIA_DISK_FULL;
     if (status == VIA_STATE_UNAVAILABLE &&
-        (errno_is_scarce(err) || (s->db && errno_is_scarce(sqlite3_system_errno(s->db)))))
+        (errno_is_scarce(err) || via_sql_lacks_descriptors(s->db)))
         status = VIA_OVERLOADED;
     else if (status == VIA_STATE_UNAVAILABLE && via_sql_has_no_room(s->db))
         status = VIA_DISK_FULL;

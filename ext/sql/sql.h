@@ -82,6 +82,10 @@ enum via_status via_sql_take(struct via_sql *s, struct via_error *e);
  * tell: what it cannot make, it tries to read. */
 bool via_sql_has_no_room(sqlite3 *db);
 
+/* Could it be opened or written when fewer files were open? That passes, and says nothing of the
+ * file. `db` (NULL for none) has just failed. */
+bool via_sql_lacks_descriptors(sqlite3 *db);
+
 /* Translate an SQLite result code, with the connection's sentence, into a status. */
 enum via_status via_sql_status(int rc);
 

@@ -134,15 +134,12 @@ guard_open_operator(struct via_guard *g, struct via_error *e)
     char app[VIA_NAME_SIZE], name[VIA_ADDON_ROW_NAME_SIZE], state[16], actor[VIA_ACTOR_SIZE];
     struct via_witness *w;
     enum via_status status;
-    bool is_operator;
 
     if (via_context_begin(g->context, e) != VIA_OK)
         return e->status;
-    is_operator = via_keyring_is_operator(g->context->keys);
-    status = is_operator ? via_access_addon(g->context->access, g->name, app, name, state, e)
-                         : via_error_set(e, VIA_KEY_UNAVAILABLE,
-                                         "only who may read Via's keys opens as operator; "
-                                         "try it with sudo");
+    status = via_keyring_prove(g->context->keys, e);
+    if (status == VIA_OK)
+        status = via_access_addon(g->context->access, g->name, app, name, state, e);
     via_context_end(g->context);
     if (status == VIA_OK && strcmp(state, "destroyed") == 0)
         status = via_error_set(e, VIA_ADDON_UNAVAILABLE, "the add-on has been destroyed");

@@ -1,5 +1,6 @@
 /* open.c: opening a guarded main file, and the list of those that are open. */
 #include "base/error.h"
+#include "base/io.h"
 #include "vfs/file.h"
 #include "vfs/refusal.h"
 
@@ -98,8 +99,10 @@ file_open_real(sqlite3_vfs *parent, struct via_file *f, const char *path, int fl
         return via_error_set(e, VIA_OUT_OF_MEMORY, "out of memory");
     flags = via_policy_open_flags(flags, via_guard_is_readonly(f->guard));
     if (parent->xOpen(parent, f->real_name, opened, flags, out_flags) != SQLITE_OK)
-        return via_error_set(e, VIA_STORAGE_UNREADABLE,
-                             "the storage of this add-on cannot be opened");
+        return !via_io_has_spare()
+                   ? via_error_set(e, VIA_OVERLOADED, "too many files are open; try again")
+                   : via_error_set(e, VIA_STORAGE_UNREADABLE,
+                                   "the storage of this add-on cannot be opened");
     if (opened->pMethods->iVersion < 2 || !opened->pMethods->xShmMap)
         return via_error_set(e, VIA_STORAGE_UNREADABLE,
                              "the VFS %.40s cannot hold a write-ahead log; use unix",

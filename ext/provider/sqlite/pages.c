@@ -27,6 +27,9 @@ via_pages_fail(sqlite3 *db, int rc, struct via_error *e)
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
+        if (via_sql_lacks_descriptors(db))
+            return via_error_set(e, VIA_OVERLOADED,
+                                 "too many files are open; try again, or raise the limit");
         return via_error_set(e, VIA_STORAGE_READONLY, "the new storage cannot be written");
     default:
         return via_error_set(e, VIA_IO_ERROR, "the new storage cannot be written (%s)",
