@@ -71,8 +71,8 @@ struct via_token_spec {
     int64_t ttl_s;       /* 0: the setting */
 };
 
-/* Record a token and the intent to write it to `path`, making the key that is to sign it when there
- * is none. A workload token renews the lease to its own end. Returns the row id. */
+/* Record a token and the intent to write it to `path`. A workload token renews the lease to its own
+ * end. Returns the row id. */
 int64_t via_token_put(struct via_store *s, const struct via_token_spec *spec);
 
 /* What a token that was recorded is to say. VIA_GENERATION_REVOKED when none is active any more. */

@@ -227,6 +227,21 @@ via_store_forget_intents(struct via_store *s)
     s->intent_count = 0;
 }
 
+/* What must be there before the rows of the intent are. Errors stay in the handle. */
+static void
+store_prepare_intent(struct via_store *s, const struct via_intent *intent)
+{
+    struct via_sql *db = &s->write;
+    char kid[VIA_ID_SIZE];
+
+    /* A token's row without a key would speak of one that was lost. */
+    if (intent->kind == VIA_INTENT_MINT && via_sql_ok(db))
+        via_ignore(via_keyring_current(
+            s->keys, intent->number > 0 ? VIA_KEY_GENERATION : VIA_KEY_WORKLOAD, kid, &db->error));
+    if (intent->operation > 0 && !via_lock_try(&s->lock, VIA_LOCK_OPERATION + intent->operation))
+        via_sql_fail(db, VIA_CONTROL_BUSY, "another process is carrying out this operation");
+}
+
 /* Read the intents of the transaction into memory, taking the byte of each operation: from the
  * moment its row is visible, everybody can see that it has a living owner. */
 static void
@@ -257,9 +272,7 @@ store_collect_intents(struct via_store *s)
         intent->number = sqlite3_column_int64(q, 4);
         if (argument && !intent->argument)
             via_sql_fail(db, VIA_OUT_OF_MEMORY, "out of memory");
-        if (intent->operation > 0 &&
-            !via_lock_try(&s->lock, VIA_LOCK_OPERATION + intent->operation))
-            via_sql_fail(db, VIA_CONTROL_BUSY, "another process is carrying out this operation");
+        store_prepare_intent(s, intent);
     }
     via_sql_end(db, q);
 }

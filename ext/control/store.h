@@ -79,10 +79,10 @@ VIA_MUST_USE enum via_status via_store_release(struct via_store *s, int n, struc
 VIA_MUST_USE enum via_status via_store_rollback_to(struct via_store *s, int n, struct via_error *e);
 
 /* Commit: control rows, then runtime rows, inside the epoch's begin and end when a right may go;
- * take the byte of each operation first. Intents are left in s->intents for effects/. On failure
- * everything is rolled back, but for one case: when runtime.db refuses what is committed with the
- * control rows, that is owed (overlay.h), and the intents are left to be carried out. Without a
- * transaction: nothing to do, VIA_OK. */
+ * take the byte of each operation first, and make the keys that tokens are to be signed with.
+ * Intents are left in s->intents for effects/. On failure everything is rolled back, but for one
+ * case: when runtime.db refuses what is committed with the control rows, that is owed (overlay.h),
+ * and the intents are left to be carried out. Without a transaction: nothing to do, VIA_OK. */
 VIA_MUST_USE enum via_status via_store_commit(struct via_store *s, struct via_error *e);
 void via_store_rollback(struct via_store *s);
 

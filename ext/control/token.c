@@ -96,14 +96,10 @@ via_token_put(struct via_store *s, const struct via_token_spec *spec)
     int64_t generation = 0;
     int64_t rid = via_store_rid();
     char expires[VIA_TIME_SIZE];
-    char id[VIA_ID_SIZE], kid[VIA_ID_SIZE];
+    char id[VIA_ID_SIZE];
     sqlite3_stmt *q;
 
     token_check(s, spec, &in, &generation);
-    /* The key comes first: a row without one would speak of a key that was lost. */
-    if (via_sql_ok(db))
-        via_ignore(via_keyring_current(
-            s->keys, is_generation ? VIA_KEY_GENERATION : VIA_KEY_WORKLOAD, kid, &db->error));
     if (!via_sql_ok(db))
         return 0;
     via_id_make("tok", id);
