@@ -42,7 +42,8 @@ bool via_keyring_is_operator(struct via_keyring *k);
 VIA_MUST_USE enum via_status via_keyring_prove(struct via_keyring *k, struct via_error *e);
 
 /* Sign with the newest key of `use`, making one when there is none (under VIA_LOCK_KEYS).
- * `kid` receives its name. VIA_KEY_UNAVAILABLE, VIA_DISK_FULL. */
+ * `kid` receives its name. VIA_KEY_UNAVAILABLE, VIA_DISK_FULL, VIA_OVERLOADED, VIA_OUT_OF_MEMORY.
+ */
 VIA_MUST_USE enum via_status via_keyring_sign(struct via_keyring *k, enum via_key_use use,
                                               const void *bytes, size_t n, uint8_t signature[64],
                                               char kid[VIA_ID_SIZE], struct via_error *e);
